@@ -1,5 +1,6 @@
-//! A filtered scan of parts: 10 M points of the tracker workload (20 runs × 50 metrics × 10,000 steps), compacted, warm page cache,
-//! the store open, result as Arrow, some pages kept decoded between rounds; points per second, on one thread and on all. The other questions are in `query.rs`. `cargo bench -p tidalite-benches --bench scan`.
+//! A filtered scan of parts: 10 M points of the tracker workload (20 runs × 50 metrics × 10,000 steps), compacted, warm
+//! page cache, the store open, result as Arrow, some pages kept decoded between rounds; points per second, on one thread
+//! and on all. The other questions are in `query.rs`. `cargo bench -p tidalite-benches --bench scan`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

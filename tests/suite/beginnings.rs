@@ -1,5 +1,5 @@
-//! A writer that is looked at while it begins: it has a folder, and no lock or no segment yet. Whoever looked then must not take
-//! it for one that is gone, of which nothing more is read.
+//! A writer that is looked at while it begins: it has a folder, and no lock or no segment yet. Whoever looked then must
+//! not take it for one that is gone, of which nothing more is read.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -82,8 +82,8 @@ fn no_question_about_one_series_reads_more_after_a_compaction() {
     open(&path).compact().unwrap();
     let after = asked(&open(&path));
     for ((question, before), (_, after)) in before.into_iter().zip(after) {
-        // How many pages there are follows from the size of tiles. Series of a few rows share their pages with others, and which
-        // others these are changes the bytes by some percent.
+        // How many pages there are follows from the size of tiles. Series of a few rows share their pages with others,
+        // and which others these are changes the bytes by some percent.
         let work = |e: &Explain| {
             [("series merged", e.series_merged), ("tiles read", e.tiles_read), ("bytes read", e.bytes_read)]
         };

@@ -2,8 +2,8 @@
 //!
 //! Method: sequences of operations run on a simulated disk, and the power is cut at each step that changes it. Unsynced
 //! writes are kept, lost, torn or zeroed, in twelve ways per step. Each resulting disk is opened, compared with the
-//! oracle, compared again after a second cut, and used; see `tidalite_testkit::Scenario`. Negative controls: on a disk that ignores
-//! syncs the same harness must find violations.
+//! oracle, compared again after a second cut, and used; see `tidalite_testkit::Scenario`. Negative controls: on a disk
+//! that ignores syncs the same harness must find violations.
 
 use crate::{factor, note, threads};
 use tidalite::{Durability, Options};

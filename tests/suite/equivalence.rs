@@ -1,9 +1,9 @@
 //! After any operations and with any options, a store answers as the oracle does, bit for bit (T7).
 //!
-//! Method: proptest draws sequences of operations (rows with NaN, −0, ±Inf, repeats, steps out of order, batches, changes of
-//! runs, rewinds, deletions, flush, compaction, reopening, kills, two writers, held snapshots, a follower) and shrinks what fails. Each sequence
-//! runs with usual options and with drawn ones, which must not change an answer. Questions with filters are compared on the
-//! way, everything at the end.
+//! Method: proptest draws sequences of operations (rows with NaN, −0, ±Inf, repeats, steps out of order, batches, changes
+//! of runs, rewinds, deletions, flush, compaction, reopening, kills, two writers, held snapshots, a follower) and shrinks
+//! what fails. Each sequence runs with usual options and with drawn ones, which must not change an answer. Questions with
+//! filters are compared on the way, everything at the end.
 
 use crate::{factor, note};
 use proptest::prelude::{Strategy, any};

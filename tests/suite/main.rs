@@ -1,5 +1,5 @@
-//! The integration tests: one binary with one module per promise, over the public crate. Oracle, operations and crash driver are in
-//! `tidalite-testkit`.
+//! The integration tests: one binary with one module per promise, over the public crate. Oracle, operations and crash
+//! driver are in `tidalite-testkit`.
 //!
 //! `TIDALITE_LONG=1` multiplies what the crash, failure and equivalence tests try.
 

@@ -1,8 +1,8 @@
 //! Thinned runs (T7): sums and wide charts are unchanged, few points stay, and no answer silently differs.
 //!
-//! Method: a store is filled at random (dense and sparse series, several parts, late points, rewinds, NaN, ±Inf), queried, thinned, and
-//! queried again. Answers that the kept buckets determine are equal. The points are the
-//! naive outline of the earlier ones. The same holds after a compaction, after more writes, and after a second thinning. A
+//! Method: a store is filled at random (dense and sparse series, several parts, late points, rewinds, NaN, ±Inf),
+//! queried, thinned, and queried again. Answers that the kept buckets determine are equal. The points are the naive
+//! outline of the earlier ones. The same holds after a compaction, after more writes, and after a second thinning. A
 //! power cut or kill at each step of a thinning leaves the store as before it or as after it. Each flipped bit in a
 //! thinned part is an error or changes nothing.
 

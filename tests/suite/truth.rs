@@ -1,8 +1,9 @@
 //! The files are the truth: after a compaction, the rows in `parts/` are exactly the points that a query gives.
 //!
-//! Method: proptest draws sequences of operations with rewinds, deletions, repeats, automatic steps, forks and two writers. After each
-//! compaction the Parquet files are read with another reader, without tidalite, and compared with the oracle bit for bit. What
-//! a query gives by every rule, rewound points included, is the oracle's answer as well, before and after.
+//! Method: proptest draws sequences of operations with rewinds, deletions, repeats, automatic steps, forks and two
+//! writers. After each compaction the Parquet files are read with another reader, without tidalite, and compared with the
+//! oracle bit for bit. What a query gives by every rule, rewound points included, is the oracle's answer as well, before
+//! and after.
 
 use crate::{factor, note};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;

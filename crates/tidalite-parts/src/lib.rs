@@ -1,9 +1,9 @@
 //! Parts: immutable Parquet files of points, with their series tables and rollups.
 //!
-//! A part has two or three files, all plain Parquet that any tool reads. The *points* file has one row per point and one row
-//! group per *tile*. The rows of a tile ascend by (run, metric, labels, step, clock, seq). The *series table* has one row for each
-//! series in each tile: its rows in the tile, and their summary. Where a series has many points, *rollups* in a third file
-//! hold a summary for each bucket of steps. Rollups are redundant unless the part is thinned.
+//! A part has two or three files, all plain Parquet that any tool reads. The *points* file has one row per point and one
+//! row group per *tile*. The rows of a tile ascend by (run, metric, labels, step, clock, seq). The *series table* has one
+//! row for each series in each tile: its rows in the tile, and their summary. Where a series has many points, *rollups*
+//! in a third file hold a summary for each bucket of steps. Rollups are redundant unless the part is thinned.
 //!
 //! Writing: [`encode_tile`] encodes sorted points as a row group in memory; it does no I/O, so callers encode tiles in
 //! parallel. [`PartWriter`] writes the tiles, the footer, the series table and the rollups. Reading: [`Part`] reads chosen

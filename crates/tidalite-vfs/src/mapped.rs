@@ -1,4 +1,5 @@
-//! A segment that is mapped into memory, and the page that a fork wipes. All `unsafe` code of the crates, but for one call in `heap.rs`.
+//! A segment that is mapped into memory, and the page that a fork wipes. All `unsafe` code of the crates, but for one
+//! call in `heap.rs`.
 //!
 //! It all rests on the invariant of [`Words`]: the mapping is readable, writable and page-aligned, it lives as long
 //! as the value, and this process accesses its bytes only as relaxed or release operations on aligned `AtomicU64`s.
@@ -8,12 +9,12 @@
 //! - Two threads that write to the same place mix their data, but that is not a data race.
 //! - No access leaves the mapping, since every access goes through a slice.
 //!
-//! The type system cannot exclude a file that shrinks under its mapping, a full disk, or a bad sector for a page that
-//! is accessed. The kernel then kills the process. Hence these rules, here and in `real.rs`: blocks are allocated
-//! before mapping. Only the writer truncates, after unmapping. Readers never map. Pages are populated, by a call that
-//! reports such failures, before the first store to them. Before each sync the file is looked up: whether it was made immutable or shorter, or its file system
-//! read-only. File systems that may need new space to rewrite a page
-//! (copy on write) get positioned writes instead.
+//! The type system cannot exclude a file that shrinks under its mapping, a full disk, or a bad sector for a page that is
+//! accessed. The kernel then kills the process. Hence these rules, here and in `real.rs`: blocks are allocated before
+//! mapping. Only the writer truncates, after unmapping. Readers never map. Pages are populated, by a call that reports
+//! such failures, before the first store to them. Before each sync the file is looked up: whether it was made immutable
+//! or shorter, or its file system read-only. File systems that may need new space to rewrite a page (copy on write) get
+//! positioned writes instead.
 
 use crate::segment_bounds::end_inside;
 use crate::vfs::SegmentFile;

@@ -1,8 +1,9 @@
 //! The traits: what the engine may ask of a disk, and what it may rely on.
 //!
 //! `real.rs` (the operating system) and `sim/` (a disk in memory that can crash) implement them. A store completes its
-//! path once ([`Vfs::absolute`]) and holds its folder ([`Vfs::hold`]). All errors are [`tidalite_model::Error`], and a method names the kinds that
-//! matter to a caller. Calls interrupted by a signal are repeated, and short writes are completed, inside.
+//! path once ([`Vfs::absolute`]) and holds its folder ([`Vfs::hold`]). All errors are [`tidalite_model::Error`], and a
+//! method names the kinds that matter to a caller. Calls interrupted by a signal are repeated, and short writes are
+//! completed, inside.
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};

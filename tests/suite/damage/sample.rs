@@ -36,8 +36,8 @@ pub(super) fn golden() -> Golden {
     golden_with(&options().table_series_points(0), 2)
 }
 
-/// The same store, one of whose parts has a series table. That of the other is derived. Only the files of parts are damaged, and
-/// the last segment.
+/// The same store, one of whose parts has a series table. That of the other is derived. Only the files of parts are
+/// damaged, and the last segment.
 pub(super) fn golden_without_table() -> Golden {
     let mut golden = golden_with(&options(), 1);
     let last =

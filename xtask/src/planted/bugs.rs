@@ -107,8 +107,8 @@ pub(super) const BUGS: &[PlantedBug] = &[
         name: "part-names-not-synced",
         file: "crates/tidalite/src/upkeep/publish.rs",
         edits: &[(
-            "inner.paths.part_folders().iter().try_for_each(",
-            "if PLANTED { return Ok(()); }\n    inner.paths.part_folders().iter().try_for_each(",
+            "state.paths.part_folders().iter().try_for_each(",
+            "if PLANTED { return Ok(()); }\n    state.paths.part_folders().iter().try_for_each(",
         )],
         test: POWER_CUT,
     },

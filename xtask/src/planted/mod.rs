@@ -107,8 +107,8 @@ fn planted(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     Ok(text.into_bytes())
 }
 
-/// Builds the tests of the copy, and returns the path of the test binary. In the usual target folder the crates of the copy would
-/// take the place of the originals, since cargo names both alike.
+/// Builds the tests of the copy, and returns the path of the test binary. In the usual target folder the crates of the
+/// copy would take the place of the originals, since cargo names both alike.
 fn build(root: &Path, tree: &Path) -> Result<PathBuf, String> {
     let target = root.join("target/planted-build");
     let mut command = cargo();

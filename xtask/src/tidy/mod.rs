@@ -4,7 +4,7 @@
 //! - no file or folder is called `utils` or the like;
 //! - files of a crate import each other in no circle, and folders and crates in one direction;
 //! - each type has a name of its own in the workspace;
-//! - each public function of the engine's main types has an example;
+//! - each public function of the engine's main types has an example that runs and asserts;
 //! - no plans left in the text, no words that only sell, no paths of one machine, no phrases that have to be decoded;
 //! - each relative link in a Markdown file leads to a file, and to a heading in it;
 //! - each dependency has a licence that `deny.toml` allows.

@@ -44,7 +44,8 @@ pub(crate) struct EditArgs {
     /// The group of runs that it belongs to. An empty text removes it.
     #[arg(long, value_name = "TEXT")]
     pub(crate) group: Option<String>,
-    /// `running`, `finished`, `failed` or `lost`, until a process takes part in the run again; `auto` lets it follow from the processes again.
+    /// `running`, `finished`, `failed` or `lost`, until a process takes part in the run again; `auto` lets it follow from
+    /// the processes again.
     #[arg(long, value_name = "STATUS", value_parser = status)]
     pub(crate) status: Option<OrAuto<Status>>,
     /// When it started: a time, or `auto` for the start of its first process.

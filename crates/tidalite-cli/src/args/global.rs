@@ -7,7 +7,8 @@ use tidalite::OnDamage;
 /// The flags of every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalArgs {
-    /// Output format: a table for people; JSON lines, CSV or an Arrow IPC stream for programs [default: table; for export, by extension]
+    /// Output format: a table for people; JSON lines, CSV or an Arrow IPC stream for programs [default: table; for
+    /// export, by extension]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
     /// Memory budget shared by flush, compaction and queries, such as 64MiB or 2GB.

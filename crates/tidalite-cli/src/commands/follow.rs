@@ -1,5 +1,6 @@
-//! `follow`: prints points as they are written, until Ctrl-C or until nothing is new for a while. Then it prints the cursor
-//! to continue with. Rows are printed as soon as they are read. Table columns have fixed widths, because later rows are not known yet.
+//! `follow`: prints points as they are written, until Ctrl-C or until nothing is new for a while. Then it prints the
+//! cursor to continue with. Rows are printed as soon as they are read. Table columns have fixed widths, because later
+//! rows are not known yet.
 
 use crate::args::{FollowArgs, Format};
 use crate::context::{Context, complete};

@@ -1,8 +1,9 @@
 //! Reading logs: all at once ([`replay`]) or as they grow ([`TailReader`]). Nothing here writes.
 //!
 //! `tail.rs` goes from segment to segment and `segment_reader.rs` through one segment. `window.rs` buffers its bytes,
-//! `names.rs` decodes frames, `resync.rs` finds frames after damage, `finding.rs` reports what was wrong, `lost.rs` what a
-//! lost frame could have held, `poll.rs` holds the state of one poll, and `progress.rs` sees how far a log has come without reading its frames.
+//! `names.rs` decodes frames, `resync.rs` finds frames after damage, `finding.rs` reports what was wrong, `lost.rs` what
+//! a lost frame could have held, `poll.rs` holds the state of one poll, and `progress.rs` sees how far a log has come
+//! without reading its frames.
 //!
 //! May use: the files next to this folder, and not `writer` (its tests do).
 

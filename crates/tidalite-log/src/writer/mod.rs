@@ -74,8 +74,8 @@ pub struct Watermark {
 /// All methods but [`forked`](Self::forked) and [`watermark`](Self::watermark) fail with `Poisoned` in a child of the
 /// process that opened the log, after [`close`](Self::close), after a failed sync, and once the folder is found to be
 /// deleted or replaced. After a failed sync, everything accepted before can still be read. The folder is looked up at
-/// each sync, so by the background job at each interval, and for each new segment. Appends fail with `Full` if the disk has no space for another
-/// segment. Then nothing was written, and the next append tries again.
+/// each sync, so by the background job at each interval, and for each new segment. Appends fail with `Full` if the disk
+/// has no space for another segment. Then nothing was written, and the next append tries again.
 pub struct Log {
     shared: Arc<LogShared>,
 }

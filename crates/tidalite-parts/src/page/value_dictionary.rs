@@ -1,9 +1,9 @@
 //! The distinct values of a column, and the number of each: an open-addressing hash table with linear probing.
 //!
-//! Each value of a column that repeats is looked up once while it is encoded, so the table is made for that: slots are numbers of
-//! entries, half of them are empty, and nothing is removed. The hash is multiplicative (D. E. Knuth, "The Art of Computer
-//! Programming", vol. 3, section 6.4), with an odd multiplier that is chosen anew for each table, so nobody can prepare values
-//! that collide.
+//! Each value of a column that repeats is looked up once while it is encoded, so the table is made for that: slots are
+//! numbers of entries, half of them are empty, and nothing is removed. The hash is multiplicative (D. E. Knuth, "The Art
+//! of Computer Programming", vol. 3, section 6.4), with an odd multiplier that is chosen anew for each table, so nobody
+//! can prepare values that collide.
 
 use crate::schema::VALUE_DICTIONARY_MAX;
 use std::hash::{BuildHasher, RandomState};

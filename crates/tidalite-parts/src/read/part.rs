@@ -90,8 +90,8 @@ impl Part {
     /// the rollups as well. This is slow but loses no point. [`series_damage`](Self::series_damage) reports it.
     ///
     /// # Errors
-    /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes, or where the series
-    /// table cannot be rebuilt.
+    /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes, or where the
+    /// series table cannot be rebuilt.
     pub fn open(vfs: Arc<dyn Vfs>, paths: &PartPaths, meta: &PartMeta) -> Result<Part> {
         let file = vfs.open(&paths.points)?;
         let tiles = Arc::new(footer::load(file.as_ref(), &expected(meta))?);

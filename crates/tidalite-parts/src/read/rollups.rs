@@ -148,8 +148,8 @@ impl Rollups {
         &self.series
     }
 
-    /// The buckets of a tier, ascending by step, and what was fetched for them. Facts that are not in `columns` have the default
-    /// of a [`Summary`]. Extremes whose steps are not in `columns` have step 0.
+    /// The buckets of a tier, ascending by step, and what was fetched for them. Facts that are not in `columns` have the
+    /// default of a [`Summary`]. Extremes whose steps are not in `columns` have step 0.
     ///
     /// # Errors
     /// `Corrupt` where a page to be read is damaged.

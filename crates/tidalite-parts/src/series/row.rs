@@ -1,6 +1,6 @@
 //! Rows of a series table: one series in one tile.
 
-use tidalite_model::{SeriesKey, Summary};
+use tidalite_model::{Extent, SeriesKey, Summary};
 
 /// One series in one tile: a full row of the table.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,14 +59,14 @@ pub struct SeriesEntry {
 }
 
 impl SeriesEntry {
-    /// Least and greatest step.
-    pub fn steps(&self) -> (i64, i64) {
-        (self.first_step, self.last_step)
+    /// The steps of its points.
+    pub fn steps(&self) -> Extent {
+        Extent { first: self.first_step, last: self.last_step }
     }
 
     /// Whether its steps could not be read, in a part without a file of its series table: then they are all steps.
     pub fn has_unknown_steps(&self) -> bool {
-        self.steps() == (i64::MIN, i64::MAX) && self.repeats
+        self.steps() == Extent { first: i64::MIN, last: i64::MAX } && self.repeats
     }
 
     /// The index of its run in the table's [`runs`](crate::SeriesTable::runs).

@@ -8,7 +8,7 @@ use crate::series::write::encode_series;
 use crate::{Part, PartOptions};
 use crate::{SeriesRow, SeriesTable};
 use std::fs;
-use tidalite_model::{ErrorKind, Labels, Seq, SeriesKey};
+use tidalite_model::{ErrorKind, Extent, Labels, Seq, SeriesKey};
 
 /// Series of one point each, whose names together exceed a dictionary page.
 fn many(count: usize) -> Vec<SampleSeries> {
@@ -40,7 +40,11 @@ fn check_row(part: &Part, row: usize, series: &SampleSeries) {
     let (step, time_us) = (series.steps[0], series.times_us[0]);
     assert_eq!((last.step, last.time_us, last.value.to_bits()), (step, time_us, series.values[0].to_bits()));
     let entry = part.series().entry(row);
-    assert_eq!((entry.steps(), part.series().key(&entry)), ((step, step), series.key.clone()), "row {row}");
+    assert_eq!(
+        (entry.steps(), part.series().key(&entry)),
+        (Extent::new(step, step), series.key.clone()),
+        "row {row}"
+    );
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Encodes sorted points as a row group in memory.
 //!
 //! Steps: check and summarize each series (`facts`), plan the page boundaries, encode the columns in file order. Pages of
-//! step and value end at the same rows and at the ends of series, so that one series is read alone; so do the larger pages of
-//! seq. Pages of a dictionary of times and of written are large: the series of a run repeat the same numbers, and only within one page does zstd find the repeats.
-//! Mostly all rows of a tile have the same number in written; then that column has one page.
+//! step and value end at the same rows and at the ends of series, so that one series is read alone; so do the larger
+//! pages of seq. Pages of a dictionary of times and of written are large: the series of a run repeat the same numbers,
+//! and only within one page does zstd find the repeats. Mostly all rows of a tile have the same number in written; then
+//! that column has one page.
 
 use super::differences::integer_column;
 use super::{plan, times};

@@ -1,7 +1,7 @@
 //! A fast hash of one 64-bit number, for the dictionary of times.
 //!
-//! It is multiplicative hashing (D. E. Knuth, "The Art of Computer Programming", vol. 3, section 6.4) with an odd multiplier that
-//! is chosen anew for each table, so nobody can prepare numbers that collide.
+//! It is multiplicative hashing (D. E. Knuth, "The Art of Computer Programming", vol. 3, section 6.4) with an odd
+//! multiplier that is chosen anew for each table, so nobody can prepare numbers that collide.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

@@ -19,7 +19,8 @@ use tidalite_model::Result;
 const SAMPLED_PAGES: usize = 2;
 /// Rows per byte of differences from which the clock counts as regular.
 const REGULAR_ROWS: u64 = 64;
-/// Rows of a page of indices, about; it ends at the end of a series. Pages are large because zstd finds repeats only within a page.
+/// Rows of a page of indices, about; it ends at the end of a series. Pages are large because zstd finds repeats only
+/// within a page.
 const PAGE_ROWS: usize = 1 << 17;
 /// Fewest indices per packed run. Shorter series share a run.
 const RUN_MIN: usize = 64;

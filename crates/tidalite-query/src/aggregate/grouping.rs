@@ -193,10 +193,10 @@ impl Grouping {
 
     /// The columns of the result.
     ///
-    /// Names are Utf8, params as [`with_params`](Self::with_params) says, bucket starts Int64 and Timestamp(µs, UTC), counts and steps Int64, times Timestamp(µs, UTC),
-    /// everything else Float64. Labels, params and all aggregates but the counts are nullable. A label or param is
-    /// null where the series lacks it; an aggregate where the group has no finite value (for `argnan`: no NaN; for
-    /// `first`, `last` and their times: no point).
+    /// Names are Utf8, params as [`with_params`](Self::with_params) says, bucket starts Int64 and Timestamp(µs, UTC),
+    /// counts and steps Int64, times Timestamp(µs, UTC), everything else Float64. Labels, params and all aggregates but
+    /// the counts are nullable. A label or param is null where the series lacks it; an aggregate where the group has no
+    /// finite value (for `argnan`: no NaN; for `first`, `last` and their times: no point).
     pub fn schema(&self) -> SchemaRef {
         self.0.schema()
     }

@@ -63,8 +63,8 @@ struct GroupKeySource {
 const DOING: &str = "aggregate twice";
 
 impl TwoLevels {
-    /// Plans `aggregates` by `by`, then `then` of each of these by `then_by`. Columns of the result: those of `then_by`, then for
-    /// each aggregate and each of `then` one such as `mean(last)`.
+    /// Plans `aggregates` by `by`, then `then` of each of these by `then_by`. Columns of the result: those of `then_by`,
+    /// then for each aggregate and each of `then` one such as `mean(last)`.
     ///
     /// # Errors
     /// As [`Grouping::new`]; `Invalid` where a column of `then_by` does not follow from the first level, where the first level
@@ -210,7 +210,8 @@ impl GroupKeySource {
     }
 }
 
-/// The rows of each group, in order of the groups; null comes first. Without columns all rows are one group, which may be empty.
+/// The rows of each group, in order of the groups; null comes first. Without columns all rows are one group, which may be
+/// empty.
 fn groups_of(keys: &[ArrayRef], count: usize) -> std::result::Result<Vec<Vec<u32>>, ArrowError> {
     let rows = 0..u32::try_from(count).map_err(|e| ArrowError::ComputeError(e.to_string()))?;
     if keys.is_empty() {

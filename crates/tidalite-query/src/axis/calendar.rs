@@ -6,8 +6,8 @@
 //! Parts of a day: up to an hour they are equally long and counted from the start of the day; longer ones start at a time of
 //! the clock, such as 06:00.
 //!
-//! Invariant: buckets ascend with time, and each i64 is in exactly one. What jiff's timestamps cannot hold, a day at the ends of
-//! years −9999 and 9999, belongs to the first and the last bucket.
+//! Invariant: buckets ascend with time, and each i64 is in exactly one. What jiff's timestamps cannot hold, a day at the
+//! ends of years −9999 and 9999, belongs to the first and the last bucket.
 
 use jiff::civil::{Date, DateTime, Time, date};
 use jiff::tz::TimeZone;
@@ -17,8 +17,8 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use tidalite_model::{Error, Extent, Result};
 
-/// Buckets of a calendar. As a word: a count with the unit `d`, `w`, `mo` or `y`, or with `s`, `m`, `min` or `h` for a part of a
-/// day, and after an `@` the name of a time zone; without it, UTC.
+/// Buckets of a calendar. As a word: a count with the unit `d`, `w`, `mo` or `y`, or with `s`, `m`, `min` or `h` for a
+/// part of a day, and after an `@` the name of a time zone; without it, UTC.
 ///
 /// ```
 /// use tidalite_query::Calendar;

@@ -5,7 +5,7 @@
 
 use crate::points::{Points, PointsView, rises};
 use std::ops::Range;
-use tidalite_model::{Bounds, StepRange, Summary};
+use tidalite_model::{Bounds, Extent, StepRange, Summary};
 
 /// What a summary decides about a filter, before any point is read.
 ///
@@ -126,12 +126,12 @@ impl PointFilter {
 
     /// What the steps of a summary decide about its points, as far as the range of steps goes.
     pub fn step_verdict(&self, s: &Summary) -> Verdict {
-        s.steps().map_or(Verdict::NoPoint, |steps| self.steps_verdict(steps.first, steps.last))
+        s.steps().map_or(Verdict::NoPoint, |steps| self.steps_verdict(steps))
     }
 
-    /// What the least and the greatest step of points decide about them, as far as the range of steps goes.
-    pub fn steps_verdict(&self, first: i64, last: i64) -> Verdict {
-        range_verdict(&self.steps, first, last)
+    /// What the steps of points decide about them, as far as the range of steps goes.
+    pub fn steps_verdict(&self, steps: Extent) -> Verdict {
+        range_verdict(&self.steps, steps.first, steps.last)
     }
 
     /// Whether neither times nor values are bound.

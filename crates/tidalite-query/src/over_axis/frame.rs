@@ -203,8 +203,8 @@ impl AxisFrame {
         Ok(self.along_axis(&chart_batch(charts)?, self.width(buckets)))
     }
 
-    /// A band by groups and over members, in at most `buckets` buckets of the frame, without series yet. `known` adds the params of the runs to the
-    /// grouping, if it needs them.
+    /// A band by groups and over members, in at most `buckets` buckets of the frame, without series yet. `known` adds the
+    /// params of the runs to the grouping, if it needs them.
     ///
     /// # Errors
     /// As [`band_schema`](crate::band_schema).

@@ -10,8 +10,8 @@ use crate::points::Points;
 use tidalite_model::SeriesKey;
 
 impl AxisFrame {
-    /// The charts of pieces of series in at most `buckets` buckets of the frame. [`ChartMerge::append`] joins those of one series,
-    /// in the order of its steps, and [`ChartMerge::finish`] ends them.
+    /// The charts of pieces of series in at most `buckets` buckets of the frame. [`ChartMerge::append`] joins those of
+    /// one series, in the order of its steps, and [`ChartMerge::finish`] ends them.
     pub fn begin_charts(&self, over: &OverAxis, buckets: usize) -> Vec<(SeriesKey, ChartMerge)> {
         let drawn = |(key, points, placement): &(SeriesKey, Points, _)| {
             let mut chart = ChartMerge::new(self.width(buckets));

@@ -59,12 +59,12 @@ impl DamageReport {
         DamageReport(self.0.as_ref().map(|_| Arc::default()))
     }
 
-    /// Whether damage is reported, and not an error.
+    /// Whether damage is reported. If not, it is an error.
     pub(crate) fn reports(&self) -> bool {
         self.0.is_some()
     }
 
-    /// A damaged place is in the way of an answer: an error, or one more place in the report.
+    /// Takes note of a damaged place that an answer could need: as an error, or in the report.
     ///
     /// # Errors
     /// `error`, unless damage is reported.

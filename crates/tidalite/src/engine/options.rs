@@ -181,10 +181,10 @@ impl Options {
         self
     }
 
-    /// Whether rows are written to the log through a mapping of its file (on by default, where the file system allows it), or by
-    /// system calls, which take microseconds a row. The kernel ends a process whose mapped file cannot be written any more: one
-    /// that was made immutable or shorter by another program, or that is on a disk that fails. By system calls all of these
-    /// are errors.
+    /// Whether rows are written to the log through a mapping of its file (on by default, where the file system allows
+    /// it), or by system calls, which take microseconds a row. The kernel ends a process whose mapped file cannot be
+    /// written any more: one that was made immutable or shorter by another program, or that is on a disk that fails. By
+    /// system calls all of these are errors.
     pub fn mapped_log(mut self, mapped: bool) -> Self {
         self.vfs = Arc::new(if mapped { RealVfs::new() } else { RealVfs::positioned() });
         self

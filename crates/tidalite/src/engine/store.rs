@@ -61,10 +61,10 @@ impl Store {
     }
 
     /// This process's state, if its store is still there.
-    pub(crate) fn inner(&self) -> Result<&Arc<StoreState>> {
-        let inner = self.open_state()?;
-        inner.check_there()?;
-        Ok(inner)
+    pub(crate) fn state(&self) -> Result<&Arc<StoreState>> {
+        let state = self.open_state()?;
+        state.check_there()?;
+        Ok(state)
     }
 
     /// This process's state, if it has opened the store.
@@ -139,7 +139,7 @@ impl Store {
     /// # Errors
     /// `Io` if the sync failed. The writer is then poisoned, since a failed sync must not be retried.
     pub fn sync(&self) -> Result<()> {
-        match self.inner()?.log() {
+        match self.state()?.log() {
             Some(log) => log.sync(),
             None => Ok(()),
         }
@@ -176,7 +176,7 @@ impl Store {
     /// # Errors
     /// As [`sync`](Self::sync).
     pub fn wait_durable(&self, seq: Seq, timeout: Option<Duration>) -> Result<bool> {
-        match self.inner()?.log() {
+        match self.state()?.log() {
             Some(log) => log.wait_durable(seq, timeout),
             None => Ok(true),
         }
@@ -203,19 +203,19 @@ impl Store {
         self.open_state()?.close()
     }
 
-    /// Does some upkeep. Where the store is gone, that is the error.
+    /// Does maintenance work. If the store is gone, the error says so.
     ///
     /// # Errors
     /// Those of the work; `NotFound` if the store is gone.
     pub(crate) fn upkeep<T>(&self, work: impl FnOnce(&Arc<StoreState>) -> Result<T>) -> Result<T> {
-        let inner = self.writable()?;
-        give_back_freed(&inner.options);
-        work(inner).or_else(|e| inner.if_there(Err(e)))
+        let state = self.writable()?;
+        give_back_freed(&state.options);
+        work(state).or_else(|e| state.if_there(Err(e)))
     }
 
     /// This process's state, if it may write.
     pub(crate) fn writable(&self) -> Result<&Arc<StoreState>> {
-        let state = self.inner()?;
+        let state = self.state()?;
         state.check_writable()?;
         Ok(state)
     }

@@ -49,16 +49,16 @@ impl Drop for StoreLock {
 ///
 /// # Errors
 /// `Busy` if another process or thread holds it: it names the holder. `NotFound` if the store is gone.
-pub(crate) fn lock(inner: &StoreState, doing: &str) -> Result<StoreLock> {
-    try_lock(inner, doing)?.ok_or_else(|| busy(inner, doing))
+pub(crate) fn lock(state: &StoreState, doing: &str) -> Result<StoreLock> {
+    try_lock(state, doing)?.ok_or_else(|| busy(state, doing))
 }
 
-fn try_lock(inner: &StoreState, doing: &str) -> Result<Option<StoreLock>> {
-    inner.check_there()?;
-    let taken = inner.vfs.lock(&inner.paths.lock(), LockMode::Exclusive);
+fn try_lock(state: &StoreState, doing: &str) -> Result<Option<StoreLock>> {
+    state.check_there()?;
+    let taken = state.vfs.lock(&state.paths.lock(), LockMode::Exclusive);
     // The lock of another store protects nothing here.
-    let Some(lock) = inner.if_there(taken)? else { return Ok(None) };
-    let vfs = &inner.vfs;
+    let Some(lock) = state.if_there(taken)? else { return Ok(None) };
+    let vfs = &state.vfs;
     let holder = LockHolder {
         pid: vfs.pid(),
         host: vfs.host(),
@@ -76,52 +76,52 @@ fn try_lock(inner: &StoreState, doing: &str) -> Result<Option<StoreLock>> {
 /// # Errors
 /// As [`lock`], for a stopped holder after two seconds; `Cancelled`.
 pub(crate) fn lock_waiting(
-    inner: &StoreState,
+    state: &StoreState,
     doing: &str,
     ask: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<StoreLock> {
     let start = Instant::now();
     let (mut asked, mut running) = (start, start);
     loop {
-        if let Some(lock) = try_lock(inner, doing)? {
+        if let Some(lock) = try_lock(state, doing)? {
             return Ok(lock);
         }
         if asked.elapsed() >= ASK {
             go_on(ask())?;
             asked = Instant::now();
-            if !holder(inner).is_some_and(|h| h.is_stopped(inner)) {
+            if !holder(state).is_some_and(|h| h.is_stopped(state)) {
                 running = asked;
             }
         }
         if start.elapsed() >= LOCK_WAIT || running.elapsed() >= STOPPED_WAIT {
-            return Err(busy(inner, doing));
+            return Err(busy(state, doing));
         }
         std::thread::sleep(LOCK_LOOK);
     }
 }
 
 /// Who holds the lock; `None` if its file does not say.
-fn holder(inner: &StoreState) -> Option<LockHolder> {
-    let file = inner.vfs.open(&inner.paths.lock()).ok()?;
+fn holder(state: &StoreState) -> Option<LockHolder> {
+    let file = state.vfs.open(&state.paths.lock()).ok()?;
     let mut text = vec![0; usize::try_from(file.len().ok()?.min(4096)).ok()?];
     let read = file.read_at(0, &mut text).ok()?;
     serde_json::from_slice(&text[..read]).ok()
 }
 
 impl LockHolder {
-    fn is_stopped(&self, inner: &StoreState) -> bool {
-        !self.machine.is_empty() && self.machine == inner.vfs.machine() && inner.vfs.is_stopped(self.pid)
+    fn is_stopped(&self, state: &StoreState) -> bool {
+        !self.machine.is_empty() && self.machine == state.vfs.machine() && state.vfs.is_stopped(self.pid)
     }
 }
 
-fn busy(inner: &StoreState, doing: &str) -> Error {
-    let (wrong, remedy) = match holder(inner) {
+fn busy(state: &StoreState, doing: &str) -> Error {
+    let (wrong, remedy) = match holder(state) {
         None => ("another process works on the store".into(), "wait for it, or try again later".into()),
         Some(h) => {
-            let seconds = inner.vfs.now_us().saturating_sub(h.since_us).max(0) / 1_000_000;
+            let seconds = state.vfs.now_us().saturating_sub(h.since_us).max(0) / 1_000_000;
             let who = format!("process {} on host {}", h.pid, h.host);
             let holds = format!("{who} has held the store's lock for {seconds} s, to {}", h.doing);
-            match h.is_stopped(inner) {
+            match h.is_stopped(state) {
                 true => (
                     format!("{holds}, and is stopped"),
                     format!("continue it (`kill -CONT {}`), or end it", h.pid),
@@ -130,5 +130,5 @@ fn busy(inner: &StoreState, doing: &str) -> Error {
             }
         }
     };
-    Error::new(ErrorKind::Busy, doing, wrong, remedy).at(&inner.paths.lock())
+    Error::new(ErrorKind::Busy, doing, wrong, remedy).at(&state.paths.lock())
 }

@@ -1,5 +1,6 @@
-//! The threads that queries and upkeep by hand compute in, and those that followers read in. All stores of a process that ask
-//! for the same number share one pool. It is not rayon's global one, which may not survive a fork and belongs to the host program.
+//! The threads that queries and upkeep by hand compute in, and those that followers read in. All stores of a process that
+//! ask for the same number share one pool. It is not rayon's global one, which may not survive a fork and belongs to the
+//! host program.
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};

@@ -213,8 +213,8 @@ impl Lost {
         self
     }
 
-    /// Whether it could have held something of a run that is `wanted`. `exact` lists these, if they are known by name. `deleted`
-    /// gives what was deleted of a run; what came before is in no answer.
+    /// Whether it could have held something of a run that is `wanted`. `exact` lists these, if they are known by name.
+    /// `deleted` gives what was deleted of a run; what came before is in no answer.
     pub(crate) fn concerns<'a>(
         &self,
         wanted: &dyn Fn(&str) -> bool,

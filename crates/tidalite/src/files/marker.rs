@@ -2,9 +2,9 @@
 //! marker; opening it for writing creates the store if it is absent.
 //!
 //! Invariants: the store's folder is held from here on, so every file is looked up from it, wherever it is moved. The
-//! open marker shows whether the store is still there. Several processes may create one store at the same time, since each step either makes its file whole or
-//! finds it made. The marker appears before the first manifest, so a reader waits briefly for that. A folder that holds
-//! anything else never becomes a store.
+//! open marker shows whether the store is still there. Several processes may create one store at the same time, since
+//! each step either makes its file whole or finds it made. The marker appears before the first manifest, so a reader
+//! waits briefly for that. A folder that holds anything else never becomes a store.
 
 use super::manifest::{self, Manifest};
 use super::paths::{MARKER, Paths, UNFINISHED, version_name};

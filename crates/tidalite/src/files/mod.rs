@@ -2,9 +2,9 @@
 //!
 //! May use: nothing else of the engine.
 //!
-//! Invariants: only [`paths`] makes paths, and never from a name that a user gave. Marker, manifest, run table and writer table hold
-//! their text twice ([`two_copies`]), so that they stay readable with one copy damaged. A version appears whole or not
-//! at all ([`manifest`]).
+//! Invariants: only [`paths`] makes paths, and never from a name that a user gave. Marker, manifest, run table and writer
+//! table hold their text twice ([`two_copies`]), so that they stay readable with one copy damaged. A version appears
+//! whole or not at all ([`manifest`]).
 
 pub(crate) mod finding;
 pub(crate) mod lost;

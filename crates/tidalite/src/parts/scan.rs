@@ -54,7 +54,7 @@ impl RowRef {
 
     /// The steps of its points.
     pub(crate) fn steps(&self, parts: &[Arc<Part>]) -> Extent {
-        steps_of(&self.of(parts))
+        self.of(parts).steps()
     }
 
     /// About every `nth` of its steps, if they are spread evenly.
@@ -102,11 +102,6 @@ impl Piece {
     pub(crate) fn tile(&self) -> (u32, u32) {
         (self.row.part, self.tile)
     }
-}
-
-/// The steps of a row of a series table.
-pub(crate) fn steps_of(row: &SeriesEntry) -> Extent {
-    Extent { first: row.first_step, last: row.last_step }
 }
 
 /// The points of each list of rows: one `Points` per row, in the order given. Columns outside `columns` are empty.
@@ -188,7 +183,7 @@ fn read_sound(
                 continue;
             }
         };
-        let mut steps = steps_of(&row);
+        let mut steps = row.steps();
         // The page with the steps may be sound.
         let only = ColumnSet { step: true, ..ColumnSet::default() };
         let _ = read(only, &mut |view| steps = Extent::of(view.steps.iter().copied()).unwrap_or(steps));

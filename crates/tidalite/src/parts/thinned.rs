@@ -116,7 +116,7 @@ impl ThinnedSize {
 
 /// Thinned parts that are being written. Dropped unfinished, they leave files that no version names.
 pub(crate) struct ThinnedParts<'a> {
-    inner: &'a StoreState,
+    state: &'a StoreState,
     options: PartOptions,
     writer: Option<PartWriter>,
     size: ThinnedSize,
@@ -126,10 +126,10 @@ pub(crate) struct ThinnedParts<'a> {
 }
 
 impl<'a> ThinnedParts<'a> {
-    pub(crate) fn new(inner: &'a StoreState) -> Self {
+    pub(crate) fn new(state: &'a StoreState) -> Self {
         let options = PartOptions::default();
         ThinnedParts {
-            inner,
+            state,
             options,
             writer: None,
             size: ThinnedSize::default(),
@@ -143,7 +143,7 @@ impl<'a> ThinnedParts<'a> {
         let rows: usize = self.waiting.iter().map(|s| s.points.len()).sum();
         let fits = self.waiting.last().is_none_or(|last| {
             let follows = last.key.run == series.key.run && last.key < series.key;
-            follows && rows + series.points.len() <= self.inner.options.tile_rows
+            follows && rows + series.points.len() <= self.state.options.tile_rows
         });
         if !fits {
             self.close_tile()?;
@@ -216,7 +216,7 @@ impl<'a> ThinnedParts<'a> {
     fn lay(&mut self, tile: EncodedTile, buckets: u64) -> Result<()> {
         let mut size = self.size;
         size.add(buckets, 1, u64::from(tile.rows()));
-        if !size.is_within(buckets_max(self.inner.options.memory_bytes)) {
+        if !size.is_within(buckets_max(self.state.options.memory_bytes)) {
             self.close_part()?;
             size = ThinnedSize::default();
             size.add(buckets, 1, u64::from(tile.rows()));
@@ -225,8 +225,8 @@ impl<'a> ThinnedParts<'a> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
-                let place = self.inner.paths.part(self.inner.vfs.uuid());
-                self.writer.insert(PartWriter::create(self.inner.vfs.clone(), &place)?)
+                let place = self.state.paths.part(self.state.vfs.uuid());
+                self.writer.insert(PartWriter::create(self.state.vfs.clone(), &place)?)
             }
         };
         writer.push(tile)

@@ -4,7 +4,6 @@
 //! compress. Small runs share a tile; a very wide run is split by series. Tiles of other parts may be copied unchanged.
 //! Memory: one tile per thread is built at a time; a small room makes tiles smaller.
 
-use super::scan::steps_of;
 use crate::engine::cancel::go_on;
 use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
@@ -69,35 +68,35 @@ const SAMPLE_NTH: usize = 64;
 /// Writes all points of a source as one part; `None` if there are none. The contents of its files are synced; their
 /// names are not.
 pub(crate) fn write_part(
-    inner: &StoreState,
+    state: &StoreState,
     place: &PartPaths,
     source: &dyn PointSource,
     room: &JobRoom<'_>,
     progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<Option<PartMeta>> {
     let mut parts =
-        PartsWriter { inner, place: &|| place.clone(), rows_max: u64::MAX, open: None, done: Vec::new() };
-    write_tiles(inner, &mut parts, source, room, progress)?;
+        PartsWriter { state, place: &|| place.clone(), rows_max: u64::MAX, open: None, done: Vec::new() };
+    write_tiles(state, &mut parts, source, room, progress)?;
     Ok(parts.finish()?.into_iter().next().map(|(_, meta)| meta))
 }
 
 /// As [`write_part`], as several parts of about `rows_max` rows, each in a new place. What a part keeps in memory until it is
 /// finished grows with its rows.
 pub(crate) fn write_parts(
-    inner: &StoreState,
+    state: &StoreState,
     place: &dyn Fn() -> PartPaths,
     source: &dyn PointSource,
     (room, rows_max): (&JobRoom<'_>, u64),
     progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<Vec<(PartPaths, PartMeta)>> {
-    let mut parts = PartsWriter { inner, place, rows_max, open: None, done: Vec::new() };
-    write_tiles(inner, &mut parts, source, room, progress)?;
+    let mut parts = PartsWriter { state, place, rows_max, open: None, done: Vec::new() };
+    write_tiles(state, &mut parts, source, room, progress)?;
     parts.finish()
 }
 
 /// Parts that are being written, one after the other. Dropped unfinished, they leave files that no version names.
 struct PartsWriter<'a> {
-    inner: &'a StoreState,
+    state: &'a StoreState,
     /// A place for a new part.
     place: &'a dyn Fn() -> PartPaths,
     rows_max: u64,
@@ -113,8 +112,8 @@ impl PartsWriter<'_> {
         }
         if self.open.is_none() {
             let place = (self.place)();
-            let writer = PartWriter::create(self.inner.vfs.clone(), &place)?;
-            let writer = writer.table_series_points(self.inner.options.table_series_points);
+            let writer = PartWriter::create(self.state.vfs.clone(), &place)?;
+            let writer = writer.table_series_points(self.state.options.table_series_points);
             self.open = Some((place, writer));
         }
         let (_, writer) = self.open.as_mut().expect("one was opened");
@@ -130,16 +129,16 @@ impl PartsWriter<'_> {
 }
 
 fn write_tiles(
-    inner: &StoreState,
+    state: &StoreState,
     parts: &mut PartsWriter<'_>,
     source: &dyn PointSource,
     room: &JobRoom<'_>,
     progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<()> {
-    let tile_rows = room.tile_rows(inner.options.tile_rows);
+    let tile_rows = room.tile_rows(state.options.tile_rows);
     let mut options = PartOptions::default();
-    (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
-    options.value_encoding = inner.options.value_encoding;
+    (options.rollup_points, options.rollup_series_points) = state.options.rollups;
+    options.value_encoding = state.options.value_encoding;
     if !source.has_rollups() {
         options.rollup_points = 0;
     }
@@ -176,12 +175,12 @@ fn write_tiles(
 
 /// Gathers every point of a source that is not in tiles to copy, and keeps none: for sources that count what they gather.
 pub(crate) fn pass_over(
-    inner: &StoreState,
+    state: &StoreState,
     source: &dyn PointSource,
     room: &JobRoom<'_>,
     ask: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<()> {
-    let specs = plan(source, room.tile_rows(inner.options.tile_rows))?;
+    let specs = plan(source, room.tile_rows(state.options.tile_rows))?;
     let gather = |spec: &TileSpec| source.gather(spec.series.clone(), spec.steps).map(drop);
     for window in specs.chunks(room.threads()) {
         go_on(ask())?;
@@ -204,7 +203,7 @@ fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Shif
     for copy in source.copies() {
         let table = copy.part.series();
         for row in table.tile(copy.tile).map(|row| table.entry(row)) {
-            let steps = steps_of(&row);
+            let steps = row.steps();
             let held = copied.entry(table.key(&row)).or_insert((0, steps));
             *held = (held.0 + u64::from(row.rows), held.1.join(steps));
         }

@@ -37,7 +37,7 @@ impl Plan {
         for (t, series) in wanted {
             let Some(steps) = series.values().map(|(steps, _)| *steps).reduce(hull) else { continue };
             let ids: Vec<SeriesId> = series.keys().copied().collect();
-            let points = self.snapshot.view.tails[t].gather(&ids, steps, &self.snapshot.inner.pool)?;
+            let points = self.snapshot.view.tails[t].gather(&ids, steps, &self.snapshot.state.pool)?;
             let places = series.into_iter().map(|(id, (_, uses))| ((t, id), uses));
             found.points.extend(places.zip(points).map(|((place, uses), points)| (place, (points, uses))));
         }

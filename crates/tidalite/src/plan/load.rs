@@ -38,7 +38,7 @@ impl Plan {
             }
             Ok(found)
         };
-        let found = self.snapshot.inner.pool.each(&self.batches(), of_batch)?;
+        let found = self.snapshot.state.pool.each(&self.batches(), of_batch)?;
         Ok(found.into_iter().flatten().collect())
     }
 

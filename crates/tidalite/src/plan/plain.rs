@@ -10,7 +10,7 @@ use super::query_plan::Plan;
 use super::resolution::Resolution;
 use super::series::{Planned, PlannedSource};
 use crate::engine::log_tail::TailView;
-use crate::parts::scan::{RowRef, steps_of};
+use crate::parts::scan::RowRef;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey, StepRange, Summary};
@@ -147,8 +147,8 @@ impl Plan {
                 for &row in plain.rows(parts) {
                     let entry = table.entry(row as usize);
                     let apart = latest.is_none_or(|latest| latest.last_step < entry.first_step);
-                    let by_steps = self.filter.steps_verdict(entry.first_step, entry.last_step);
-                    let may_fit = by_steps == Verdict::NoPoint || resolution.may_fit(steps_of(&entry));
+                    let by_steps = self.filter.steps_verdict(entry.steps());
+                    let may_fit = by_steps == Verdict::NoPoint || resolution.may_fit(entry.steps());
                     if entry.repeats || !apart || by_steps == Verdict::Unknown || !may_fit {
                         rest.push(*plain);
                         continue 'series;

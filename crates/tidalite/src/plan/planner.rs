@@ -12,7 +12,7 @@ use super::wanted_names::WantedNames;
 use crate::engine::log_tail::TailView;
 use crate::engine::on_damage::DamageReport;
 use crate::engine::tail_names::TELEMETRY;
-use crate::parts::scan::{RowRef, steps_of};
+use crate::parts::scan::RowRef;
 use crate::view::lineage::{Descendants, History, descendants};
 use crate::view::losses::{part_error, part_finding};
 use crate::view::outdated::{is_outdated, outdated_runs};
@@ -127,7 +127,7 @@ impl Planner {
 
     /// How many series are planned at once: a quarter of the memory option holds their lists.
     pub(crate) fn span_series(&self) -> u64 {
-        (self.snapshot.inner.options.memory_bytes / 4 / PLANNED_BYTES).min(SPAN_SERIES)
+        (self.snapshot.state.options.memory_bytes / 4 / PLANNED_BYTES).min(SPAN_SERIES)
     }
 
     /// The series of a span, ascending by key, and how many parts the manifest's ranges ruled out.
@@ -189,7 +189,7 @@ impl Planner {
                     let inherited = StepRange::new(None, owner.until.and_then(|until| until.checked_add(1)));
                     for &r in rows {
                         let row = table.entry(r as usize);
-                        let steps = steps_of(&row);
+                        let steps = row.steps();
                         if !self.filter.steps.meets(steps) || !inherited.meets(steps) {
                             continue;
                         }

@@ -84,7 +84,7 @@ impl Iterator for Plans {
     fn next(&mut self) -> Option<Self::Item> {
         let span = self.spans.pop_front()?;
         if self.planned > 0 {
-            give_back_freed(&self.snapshot.inner.options);
+            give_back_freed(&self.snapshot.state.options);
         }
         Some(self.plan(&span))
     }

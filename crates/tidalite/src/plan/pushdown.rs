@@ -1,9 +1,9 @@
 //! Answers from summaries: the summary of a whole row of a part stands for the points in its pages.
 //!
 //! A summary stands for its points only where each of them counts: no step occurs twice or all are automatic, nothing is
-//! inherited from another run, nothing is hidden, and the selected ranges contain all of them. Where that is uncertain for a bucket,
-//! its points are read. Where it is uncertain for a series, all its points are read and merged. Rollups are in
-//! `pushdown_rollups.rs`, thinned parts in `pushdown_thinned.rs`.
+//! inherited from another run, nothing is hidden, and the selected ranges contain all of them. Where that is uncertain
+//! for a bucket, its points are read. Where it is uncertain for a series, all its points are read and merged. Rollups are
+//! in `pushdown_rollups.rs`, thinned parts in `pushdown_thinned.rs`.
 
 use super::batch_tails::BatchTails;
 use super::judged::Judged;
@@ -113,7 +113,7 @@ impl Plan {
         let mut judged = Vec::with_capacity(rows.len());
         for &at in rows {
             let row = at.of(&view.parts);
-            let by_steps = filter.steps_verdict(row.first_step, row.last_step);
+            let by_steps = filter.steps_verdict(row.steps());
             let decided = by_steps == Verdict::NoPoint || filter.binds_steps_alone();
             if by_steps != Verdict::NoPoint && !has_summaries {
                 let verdict = if decided { by_steps } else { Verdict::Unknown };

@@ -8,7 +8,7 @@ use super::query_plan::Plan;
 use super::resolution::{Resolution, SeriesReach};
 use super::resolved::Resolved;
 use super::series::Planned;
-use crate::parts::scan::{RowRef, steps_of};
+use crate::parts::scan::RowRef;
 use std::collections::HashSet;
 use std::ops::Range;
 use tidalite_model::{Result, Summary};
@@ -52,7 +52,7 @@ impl Plan {
         let wanted: HashSet<u32> = judged.iter().map(|row| row.at.row).collect();
         let table = part.series();
         let accounted =
-            |&r: &u32| wanted.contains(&r) || !planned.steps.meets(steps_of(&table.entry(r as usize)));
+            |&r: &u32| wanted.contains(&r) || !planned.steps.meets(table.entry(r as usize).steps());
         if !rolled.rows.iter().all(accounted) {
             return Ok(false);
         }

@@ -124,7 +124,7 @@ impl Plan {
     }
 
     pub(crate) fn batch_points(&self) -> u64 {
-        let options = &self.snapshot.inner.options;
+        let options = &self.snapshot.state.options;
         (options.memory_bytes / POINT_BYTES / options.threads as u64 / 2).min(BATCH_POINTS)
     }
 
@@ -160,7 +160,7 @@ impl Plan {
     }
 
     fn check_bytes(&self, key: &SeriesKey, points: u64, needed: u64) -> Result<()> {
-        if needed <= self.snapshot.inner.options.memory_bytes {
+        if needed <= self.snapshot.state.options.memory_bytes {
             return Ok(());
         }
         let what = format!(
@@ -178,7 +178,7 @@ impl Plan {
     /// `Full` where it keeps more than the memory option allows.
     pub(crate) fn keep(&self, kept: &AtomicU64, bytes: u64) -> Result<()> {
         let all = kept.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        if all <= self.snapshot.inner.options.memory_bytes {
+        if all <= self.snapshot.state.options.memory_bytes {
             return Ok(());
         }
         Err(self.too_large(format!("the answer takes more than {} MiB", (all >> 20).max(1) - 1)))
@@ -187,7 +187,7 @@ impl Plan {
     /// The error of an answer that does not fit into memory.
     pub(crate) fn too_large(&self, what: String) -> Error {
         let ask_for_less = "select fewer runs or series, or a range of steps, or ask for fewer points";
-        too_large(&self.snapshot.inner.options, "query", what, ask_for_less)
+        too_large(&self.snapshot.state.options, "query", what, ask_for_less)
     }
 }
 

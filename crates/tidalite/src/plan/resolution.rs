@@ -1,7 +1,6 @@
 //! The resolution of an answer: which summaries and buckets lie within one of its buckets and so may stand for their
 //! points.
 
-use crate::parts::scan::steps_of;
 use tidalite_model::{Extent, Result, Summary, SummaryFacts};
 use tidalite_parts::{RolledSeries, RollupTier, SeriesTable};
 use tidalite_query::{Grouping, PointFilter, Width, same_bucket};
@@ -137,7 +136,7 @@ pub(super) struct SeriesReach {
 impl SeriesReach {
     /// Reads times only where `times` is set.
     pub(super) fn of(rolled: &RolledSeries, table: &SeriesTable, times: bool) -> Result<SeriesReach> {
-        let steps = rolled.rows.iter().map(|&r| steps_of(&table.entry(r as usize)));
+        let steps = rolled.rows.iter().map(|&r| table.entry(r as usize).steps());
         let mut times_us = Vec::new();
         let mut details = table.reader();
         for &row in rolled.rows.iter().filter(|_| times) {

@@ -28,11 +28,11 @@ impl Plan {
             }
         }
         pieces.retain(|series| series.len() > 1);
-        let states: Vec<Vec<TransformChain>> = self.snapshot.inner.pool.get()?.install(|| {
+        let states: Vec<Vec<TransformChain>> = self.snapshot.state.pool.get()?.install(|| {
             pieces.par_iter().map(|series| self.states(&shaping, series.clone())).collect::<Result<_>>()
         })?;
         let bytes: usize = states.iter().flatten().map(TransformChain::bytes).sum();
-        let options = &self.snapshot.inner.options;
+        let options = &self.snapshot.state.options;
         if bytes as u64 > options.memory_bytes {
             let what = format!("the windows of {} long series take {} MiB", pieces.len(), bytes >> 20);
             return Err(too_large(
@@ -82,7 +82,7 @@ impl Plan {
             }
             Ok(())
         };
-        let found: Vec<Vec<T>> = self.snapshot.inner.pool.get()?.install(|| {
+        let found: Vec<Vec<T>> = self.snapshot.state.pool.get()?.install(|| {
             let of_group = |group: &&[Range<usize>]| {
                 let mut found = Vec::new();
                 let mut open: Option<(&SeriesKey, Points)> = None;

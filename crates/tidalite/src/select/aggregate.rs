@@ -51,12 +51,13 @@ impl Selection {
         self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
     }
 
-    /// Aggregates of aggregates: `aggregates` by `by`, then `then` of each of their columns by `then_by`. So the last loss of each
-    /// run becomes a mean over the seeds of a config, and the power of each GPU a sum for each minute.
+    /// Aggregates of aggregates: `aggregates` by `by`, then `then` of each of their columns by `then_by`. Examples: the
+    /// mean over the seeds of a config of the last loss of each run; for each minute, the sum over GPUs of the mean power
+    /// of each.
     ///
-    /// Columns: those of `then_by`, then for each aggregate and each of `then` one such as `mean(last)`. What `then_by` groups by is
-    /// grouped by in `by` too, or follows from it: params from the run, single labels from the labels, wide buckets from narrow
-    /// ones.
+    /// Columns: those of `then_by`, then one for each pair of an aggregate and a function of `then`, such as
+    /// `mean(last)`. Each group of `then_by` is in `by` or follows from it: params follow from the run, single labels
+    /// from the labels, wide buckets from narrow ones.
     ///
     /// ```
     /// use arrow::array::{AsArray, types::Float64Type};
@@ -75,8 +76,8 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// As [`aggregate`](Self::aggregate); `Invalid` where a group of `then_by` does not follow from `by`, an aggregate is a time, or
-    /// `then` needs steps or times and `by` has no buckets of them.
+    /// As [`aggregate`](Self::aggregate); `Invalid` where a group of `then_by` does not follow from `by`, an aggregate is
+    /// a time, or `then` needs steps or times and `by` has no buckets of them.
     pub fn aggregate_twice(
         &self,
         aggregates: &[Aggregate],
@@ -92,7 +93,7 @@ impl Selection {
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
         let (plain, plans) =
             if grouping.takes_summaries() { self.plans_beside_plain()? } else { (Vec::new(), self.plans()?) };
-        let state = plans.snapshot.inner.clone();
+        let state = plans.snapshot.state.clone();
         let selected = self.series_filter(&plans.snapshot)?.runs;
         let grouping = plans.snapshot.with_params(grouping.clone(), &selected);
         if grouping.takes_summaries() {
@@ -123,7 +124,7 @@ impl Selection {
 /// once. Their answers in sequence are the plan's answer.
 fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
     // Half of the memory, since selecting quantiles copies the values.
-    let room = plan.snapshot.inner.options.memory_bytes / 2 / size_of::<f64>() as u64;
+    let room = plan.snapshot.state.options.memory_bytes / 2 / size_of::<f64>() as u64;
     let points = |series: &[Planned]| series.iter().map(|s| s.points_max).fold(0, u64::saturating_add);
     if points(&plan.series) <= room || !grouping.names_come_first() {
         return vec![plan];
@@ -148,7 +149,7 @@ fn push_plain(
     grouping: &Grouping,
     total: &mut Partial,
 ) -> Result<Vec<PlainSeries>> {
-    let state = &plan.snapshot.inner;
+    let state = &plan.snapshot.state;
     let resolution = Resolution::of(grouping);
     let threads = state.options.threads.max(1);
     let chunk = plain.len().div_ceil(threads).clamp(PLAIN_SERIES_MIN, PLAIN_SERIES_MAX);
@@ -199,7 +200,7 @@ fn answer(
 
 /// Adds the series of a plan to a state.
 fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: &mut Partial) -> Result<()> {
-    let state = plan.snapshot.inner.clone();
+    let state = plan.snapshot.state.clone();
     let sorted = Sorted::of(&mut plan, &Resolution::of(grouping), pool)?;
     let plan = plan.split_long_series()?.with_start_states()?;
     let columns = ColumnSet {
@@ -310,7 +311,8 @@ impl Sorted {
         works
     }
 
-    /// Ranges of series of which anything is known without reading pages, each with no more points in logs than a batch.
+    /// Ranges of the series that have summaries, buckets or points in logs. The points in logs of one range fit into a
+    /// batch.
     fn known(&self, plan: &Plan, threads: usize) -> Vec<Range<usize>> {
         let series_max = self.series.len().div_ceil(threads.max(1)).max(SORT_SERIES_MIN);
         let mut ranges = Vec::new();
@@ -336,7 +338,7 @@ impl Sorted {
         for (planned, resolved) in series {
             let key = &planned.key;
             for summary in &resolved.known {
-                // Where points are needed beside it, these are among the pieces.
+                // If points are needed as well, they are among the pieces.
                 let pushed = partial.push_outlined(key, summary);
                 assert!(pushed, "a grouping takes each summary of its resolution");
             }

@@ -83,9 +83,9 @@ const THREADS_BYTES_MIN: u64 = 1 << 19;
 
 /// The table, whose columns are filled by the store's threads. The series take `kept` bytes meanwhile.
 pub(crate) fn finish(plan: &Plan, aligned: Alignment, kept: u64, fill: Fill) -> Result<RecordBatch> {
-    let inner = &plan.snapshot.inner;
+    let state = &plan.snapshot.state;
     let all = aligned.bytes().saturating_add(kept);
-    if all > inner.options.memory_bytes {
+    if all > state.options.memory_bytes {
         let (rows, series) = (aligned.rows(), aligned.series());
         let what = format!("{rows} rows of {series} series take {} MiB while they are aligned", all >> 20);
         return Err(plan.too_large(what));
@@ -94,7 +94,7 @@ pub(crate) fn finish(plan: &Plan, aligned: Alignment, kept: u64, fill: Fill) -> 
     let places = 0..aligned.series();
     let columns: Vec<_> = match aligned.bytes() {
         ..THREADS_BYTES_MIN => places.map(column).collect(),
-        _ => inner.pool.get()?.install(|| places.into_par_iter().map(column).collect()),
+        _ => state.pool.get()?.install(|| places.into_par_iter().map(column).collect()),
     };
     Ok(aligned.finish_with(columns))
 }

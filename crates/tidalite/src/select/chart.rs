@@ -46,7 +46,7 @@ impl Selection {
         }
         let plan = self.plan()?;
         let of_batch = |batch: &Range<usize>| chart_batch_of(&plan, batch.clone(), buckets);
-        let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+        let found = plan.snapshot.state.pool.each(&plan.batches(), of_batch)?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -118,7 +118,7 @@ fn lines_of(plan: &Plan, columns: ColumnSet, n: usize) -> Result<Vec<(SeriesKey,
         }
         Ok(lines)
     };
-    let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+    let found = plan.snapshot.state.pool.each(&plan.batches(), of_batch)?;
     Ok(found.into_iter().flatten().collect())
 }
 
@@ -161,7 +161,8 @@ pub(crate) fn check_line(points: usize) -> Result<()> {
     ))
 }
 
-/// The charts of series whose points have to be read, long ones in pieces: once for their ends, and once more.
+/// The charts of series whose points have to be read. Pieces of long series are read twice: once for the extent of their
+/// steps, once for the chart.
 fn charts_of_pieces(plan: &Plan, buckets: usize) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
     let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
     let mut reach: BTreeMap<SeriesKey, Extent> = BTreeMap::new();
@@ -211,7 +212,8 @@ fn chart_batch_of(
         let Some(steps) = extent(&chunks) else { continue };
         let width = chart_width(steps.first, steps.last, buckets);
         let summed = chunks.iter().any(|s| matches!(s, Chunk::Summed(_)));
-        // Filters left fewer steps than that bound, so summaries may cross the narrower buckets.
+        // The filters left fewer steps than the summaries have. The buckets are then narrower, and a summary may cross
+        // them.
         let chunks = if summed && width < *guess {
             let again = plan.chunks(i..i + 1, columns, &|_| Resolution::of_chart(width), true)?;
             again.into_iter().flatten().collect()
@@ -263,6 +265,6 @@ fn extent(chunks: &[Chunk]) -> Option<Extent> {
 }
 
 fn ends(points: &Points) -> Option<Extent> {
-    // A page may say that they descend.
+    // In a damaged page, steps may descend.
     Extent::of(points.steps.first().into_iter().chain(points.steps.last()).copied())
 }

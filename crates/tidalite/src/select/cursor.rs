@@ -1,9 +1,9 @@
 //! Cursors: how far a follower has read.
 //!
 //! A cursor is a [`Moment`] and the version of the manifest that was read with it. The moment says of each writer how
-//! many of its frames were seen. Of a writer that is gone all frames are seen once its log was read to its end, and the
-//! moment does not list it: all writers below a number were seen whole, except those that it lists. So a cursor grows
-//! with the writers that live, not with those that there were.
+//! many of its frames were seen. It does not list a writer that is gone and whose log was read to its end: it has a
+//! number below which all writers were seen whole, except those that it lists. So a cursor grows with the number of
+//! living writers only.
 //!
 //! A merge may bring frames of a writer that is gone here. They lie in the parts of a later version, and the writer
 //! table says from which frame on; see [`Cursor::before_merges`].
@@ -21,8 +21,8 @@ use tidalite_model::{Error, Moment, Result, SEQ_ORDINAL_MAX, Seq, WRITER_MAX};
 /// A position in the stream of all writes: what a follower has seen. Its text can be kept and parsed. It belongs to one
 /// store, and not to copies of it.
 ///
-/// The text has at most 200 characters while no more than 12 writers live, however many there were, and at most 14 more
-/// for each further one. Of ranks that log at about the same pace, 40 fit into 200 characters.
+/// The text has at most 200 characters for 12 living writers, and at most 14 more for each further one. Writers that are
+/// gone take no space. If all log at about the same pace, 40 fit into 200 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cursor {
     /// The version that was read.
@@ -77,14 +77,14 @@ impl Cursor {
     pub(super) fn of(&self, writer: u32) -> i64 {
         match self.seen.end(writer) {
             end if end <= SEQ_ORDINAL_MAX => Seq::new(writer, end).as_i64(),
-            // Everything: the seq before which all of this writer's are.
+            // All frames: the least seq that is greater than all of this writer's.
             _ if writer < WRITER_MAX => Seq::new(writer + 1, 0).as_i64(),
             _ => i64::MAX,
         }
     }
 }
 
-/// Most writers that a text may list, so that a short text cannot take much memory. So many never live at once.
+/// The most writers that a text may list. It bounds the memory for a short text. Fewer live at any time.
 const LISTED_MAX: u64 = 1 << 17;
 /// The first byte of a cursor's text, decoded.
 const CURSOR_FORMAT: u8 = 1;
@@ -99,19 +99,19 @@ impl fmt::Display for Cursor {
         let mut bytes = vec![CURSOR_FORMAT];
         put(&mut bytes, self.version);
         put(&mut bytes, u64::from(self.seen.below()));
-        let runs = runs_of(&self.seen);
-        put(&mut bytes, runs.len() as u64);
+        let all = equal_ends(&self.seen);
+        put(&mut bytes, all.len() as u64);
         let (mut writer, mut end) = (0, 0);
-        for run in runs {
-            // The lowest bit tells whether a length follows: mostly a run is one writer.
-            put(&mut bytes, ((u64::from(run.first) - writer) << 1) | u64::from(run.writers > 1));
-            if run.writers > 1 {
-                put(&mut bytes, run.writers);
+        for equal in all {
+            // The lowest bit says whether a length follows. Most entries are of one writer and need none.
+            put(&mut bytes, ((u64::from(equal.first) - writer) << 1) | u64::from(equal.writers > 1));
+            if equal.writers > 1 {
+                put(&mut bytes, equal.writers);
             }
             // Ends are mostly near each other, so their differences are short. An end of `u64::MAX` is 0 here.
-            let next = run.end.wrapping_add(1);
+            let next = equal.end.wrapping_add(1);
             put(&mut bytes, zigzag(next.wrapping_sub(end).cast_signed()));
-            (writer, end) = (u64::from(run.first) + run.writers, next);
+            (writer, end) = (u64::from(equal.first) + equal.writers, next);
         }
         let sum = crc32c::crc32c(&bytes).to_le_bytes();
         bytes.extend_from_slice(&sum[..2]);
@@ -176,17 +176,17 @@ struct EqualEnds {
     end: u64,
 }
 
-fn runs_of(seen: &Moment) -> Vec<EqualEnds> {
-    let mut runs: Vec<EqualEnds> = Vec::new();
+fn equal_ends(seen: &Moment) -> Vec<EqualEnds> {
+    let mut all: Vec<EqualEnds> = Vec::new();
     for (writer, end) in seen.ends() {
-        match runs.last_mut() {
-            Some(run) if run.end == end && u64::from(run.first) + run.writers == u64::from(writer) => {
-                run.writers += 1;
+        match all.last_mut() {
+            Some(last) if last.end == end && u64::from(last.first) + last.writers == u64::from(writer) => {
+                last.writers += 1;
             }
-            _ => runs.push(EqualEnds { first: writer, writers: 1, end }),
+            _ => all.push(EqualEnds { first: writer, writers: 1, end }),
         }
     }
-    runs
+    all
 }
 
 fn zigzag(n: i64) -> u64 {

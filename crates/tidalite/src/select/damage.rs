@@ -1,5 +1,5 @@
-//! What a selection does about damage: which places its answers could have held rows of, and the report of those that it left
-//! out.
+//! What a selection does about damage: it finds the damaged places that could have held rows of its answers, and reports
+//! those that the answers leave out.
 
 use super::planning::match_any;
 use super::selection::Selection;
@@ -12,8 +12,8 @@ use crate::view::snapshot::Snapshot;
 use tidalite_model::Result;
 
 impl Selection {
-    /// What an answer does that could have held rows of a damaged place: it is an error (the default), or it is given without
-    /// them, and [`damage`](Self::damage) says so.
+    /// Says what becomes of an answer that could have held rows of a damaged place. By default it is an error. It can be
+    /// given without these rows; then [`damage`](Self::damage) lists what it lacks.
     ///
     /// ```
     /// use tidalite::OnDamage;
@@ -30,8 +30,8 @@ impl Selection {
         self
     }
 
-    /// What the answers that this selection and its clones gave so far had to leave out, if damage is
-    /// [reported](Self::on_damage). An answer in batches is complete once the last one was taken.
+    /// The damage that the answers of this selection and its clones have left out so far, if damage is
+    /// [reported](Self::on_damage). For an answer in batches, the list is complete once the last batch was taken.
     ///
     /// ```
     /// use tidalite::OnDamage;
@@ -50,7 +50,7 @@ impl Selection {
         self.damage.found()
     }
 
-    /// The same selection with a [report](Self::damage) of its own: what this one's answers left out is not in it.
+    /// The same selection with a new, empty [report](Self::damage).
     ///
     /// ```
     /// use tidalite::OnDamage;
@@ -68,7 +68,7 @@ impl Selection {
         self
     }
 
-    /// Whether damage is reported, and not an error.
+    /// Whether damage is reported. If not, it is an error.
     ///
     /// ```
     /// use tidalite::OnDamage;
@@ -82,14 +82,14 @@ impl Selection {
         self.damage.reports()
     }
 
-    /// The same selection, whose answers do about damage as those of another one.
+    /// The same selection, which treats damage as this report does and adds to it what its answers leave out.
     pub(super) fn reporting_to(mut self, report: &DamageReport) -> Selection {
         self.damage = report.clone();
         self
     }
 
-    /// Lets the answer take note of what is lost of the selected runs, or of runs whose points they inherit. A filter may have
-    /// lost what it filters by, so all runs count that it could take.
+    /// Reports what is lost of the selected runs, and of runs whose points they inherit. Facts about runs may be lost
+    /// too, so a run filter rules out no run here.
     ///
     /// # Errors
     /// `Corrupt`, which names the first such place, unless damage is reported.
@@ -97,10 +97,10 @@ impl Selection {
         self.meet_new_losses(snapshot, doing, &|_| true)
     }
 
-    /// As [`meet_losses`](Self::meet_losses), for the places that a follower has not passed.
+    /// As [`meet_losses`](Self::meet_losses), for those places that are new.
     ///
     /// # Errors
-    /// As there.
+    /// As [`meet_losses`](Self::meet_losses).
     pub(super) fn meet_new_losses(
         &self,
         snapshot: &Snapshot,
@@ -116,6 +116,6 @@ impl Selection {
             _ => descendants(&snapshot.view.runs, &named),
         };
         let asked = AskedRuns { wanted: &named, inherited: &inherited };
-        snapshot.view.meet_losses(snapshot.inner.paths.root(), doing, &asked, is_new, &self.damage)
+        snapshot.view.meet_losses(snapshot.state.paths.root(), doing, &asked, is_new, &self.damage)
     }
 }

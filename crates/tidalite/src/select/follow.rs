@@ -14,7 +14,7 @@ use crate::engine::watching::StoreWatch;
 use crate::files::finding::Finding;
 use crate::files::lost::Lost;
 use crate::files::writer_table;
-use crate::parts::scan::{RowRef, read_through, steps_of};
+use crate::parts::scan::{RowRef, read_through};
 use crate::view::losses::{part_error, part_finding};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
@@ -34,10 +34,9 @@ use uuid::Uuid;
 /// they are still in the log or already in parts. The points of one batch are written at once; they ascend by step. If
 /// several writers write one series, each poll returns its new points writer by writer.
 ///
-/// A fork has the points written to it, and none that it inherits. A run filter is evaluated at each poll, and so is
-/// whether a text is a name that exists or a glob: where a run matches only later, points that earlier polls passed are
-/// not returned. Points that are hidden or deleted by the time of a poll are not
-/// returned by it.
+/// A fork has the points written to it, and none that it inherits. Each poll evaluates run filters anew, and whether a
+/// text is a name that exists or a glob. If a run matches only later, points that earlier polls passed are not returned.
+/// Points that are hidden or deleted by the time of a poll are not returned by it.
 #[derive(Debug)]
 pub struct Follow {
     select: Selection,
@@ -46,7 +45,7 @@ pub struct Follow {
     passed: BTreeSet<Uuid>,
     /// The sighting of the store at the last poll.
     sighting: u64,
-    /// The number under which it waits.
+    /// Its number among those that wait for changes of the store.
     who: u64,
 }
 
@@ -161,11 +160,11 @@ impl Follow {
     /// ```
     ///
     /// # Errors
-    /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped. To pass by damage, follow a selection that
-    /// [reports it](Selection::on_damage).
+    /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped. To skip damage, follow a selection
+    /// that [reports it](Selection::on_damage).
     pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
         let Some(store) = self.select.store() else { return self.read(&self.select.snapshot()?) };
-        let state = store.inner()?.clone();
+        let state = store.state()?.clone();
         if state.watching.unchanged() == Some(self.sighting) {
             return Ok(Vec::new());
         }
@@ -176,7 +175,7 @@ impl Follow {
         };
         state.followers.get()?.install(|| {
             let (view, sighting) = state.watching.see(take)?;
-            let found = self.read(&Snapshot { inner: state.clone(), view })?;
+            let found = self.read(&Snapshot { state: state.clone(), view })?;
             self.sighting = sighting;
             Ok(found)
         })
@@ -197,7 +196,7 @@ impl Follow {
         for tail in &snapshot.view.tails {
             let seqs = (tail.seqs.0.max(seen.of(tail.writer)), tail.seqs.1);
             if seqs.0 < seqs.1 {
-                for (key, points) in tail.points_of(seqs, &|key| wanted.matches(key), &snapshot.inner.pool)? {
+                for (key, points) in tail.points_of(seqs, &|key| wanted.matches(key), &snapshot.state.pool)? {
                     found.entry(key).or_default().extend(&points);
                 }
             }
@@ -244,7 +243,7 @@ impl Follow {
             }
             match self.select.store() {
                 Some(store) => {
-                    let state = store.inner()?;
+                    let state = store.state()?;
                     state.watching.wait(self.sighting, left)?;
                 }
                 // A snapshot never changes.
@@ -285,7 +284,7 @@ impl Follow {
     /// `NotFound` if the store is gone; `Io` if no thread can be started.
     pub fn wake_on_change(&self, waker: &Waker) -> Result<()> {
         let Some(store) = self.select.store() else { return Ok(()) };
-        let state = store.inner()?;
+        let state = store.state()?;
         state.watching.wake(self.sighting, self.who, waker)
     }
 
@@ -303,7 +302,7 @@ impl Follow {
         !is_seen && !self.passed.contains(&meta.id)
     }
 
-    /// Takes note of places that hold something new and cannot be read.
+    /// Reports places that cannot be read and that hold something new.
     fn meet_losses(&self, snapshot: &Snapshot, seen: &Cursor) -> Result<()> {
         if snapshot.view.losses.is_empty() {
             return Ok(());
@@ -318,7 +317,7 @@ impl Follow {
         self.select.meet_new_losses(snapshot, "follow", &is_new)
     }
 
-    /// What the polls so far had to leave out, if the selection [reports damage](Selection::on_damage).
+    /// The damage that the polls so far have left out, if the selection [reports damage](Selection::on_damage).
     ///
     /// ```
     /// use tidalite::OnDamage;
@@ -391,7 +390,7 @@ impl Follow {
             let tombstones = || self.tombstones_of(snapshot, &key);
             if !seen
                 && tombstones()
-                    .is_none_or(|h| h.coverage(steps_of(&row), seqs, Automatic::of(&row)) != Coverage::All)
+                    .is_none_or(|h| h.coverage(row.steps(), seqs, Automatic::of(&row)) != Coverage::All)
             {
                 rows.push(RowRef::new(p, r));
                 keys.push(key);
@@ -412,8 +411,8 @@ impl Drop for Follow {
 /// The new points of each series, in no order.
 type Found = BTreeMap<SeriesKey, Points>;
 
-/// Sorts points by seq. Those of one batch have one seq, and parts keep only their order by step, so this is their
-/// order here too. Points of one batch and one step keep their order.
+/// Sorts points by seq. Points of one batch have one seq and are sorted by step, since parts keep no other order of a
+/// batch. Points of one batch and one step keep their order.
 fn in_write_order(points: Points) -> Points {
     let key = |i: usize| (points.seqs[i], points.steps[i]);
     if (1..points.len()).all(|i| key(i - 1) <= key(i)) {
@@ -436,12 +435,12 @@ fn end_of(snapshot: &Snapshot, before: &Cursor) -> Cursor {
     before.after(manifest.version, manifest.writer_next, &logs)
 }
 
-/// What of a snapshot a cursor has seen: the cursor, without the frames that merges brought since.
+/// The frames of a snapshot that a cursor has seen: those of the cursor, without what merges have brought since.
 ///
 /// # Errors
 /// Those of reading the writer table.
 fn seen_of(snapshot: &Snapshot, cursor: &Cursor) -> Result<Cursor> {
-    let state = &snapshot.inner;
+    let state = &snapshot.state;
     let manifest = &snapshot.view.version.manifest;
     let brought = writer_table::brought_after(&*state.vfs, &state.paths, manifest, cursor.version())?;
     Ok(cursor.before_merges(&brought))

@@ -1,6 +1,5 @@
 //! The names of all metrics, from series tables and logs. Points are read only where some of a run are hidden.
 
-use crate::parts::scan::steps_of;
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -48,7 +47,7 @@ impl Snapshot {
                 let of_run = tombstones_of(table.run(&row));
                 let hidden = match of_run.and_then(|t| t.of_series(metric, table.labels(&row))) {
                     Some(tombstones) => {
-                        tombstones.coverage(steps_of(&row), details.of(r)?.seqs(), Automatic::of(&row))
+                        tombstones.coverage(row.steps(), details.of(r)?.seqs(), Automatic::of(&row))
                     }
                     None => Coverage::Nothing,
                 };

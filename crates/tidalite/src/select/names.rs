@@ -1,11 +1,10 @@
 //! Whether something in a snapshot bears a name: a run, a metric, the value of a label.
 //!
 //! A name exists if a point that is not deleted bears it, also where a rewind hides the point. So neither a flush nor a
-//! compaction changes the answer. A part's names are looked up in its lists of names; its series are passed over only
-//! where a list has the name.
+//! compaction changes the answer. A part's names are looked up in its lists of names; its series table is read only if a
+//! list has the name.
 
 use super::selection::Selection;
-use crate::parts::scan::steps_of;
 use crate::view::lineage::History;
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
@@ -80,7 +79,7 @@ impl Snapshot {
             for (r, row) in table.entries().enumerate().filter(|(_, row)| bears(row)) {
                 let deleted = match self.deletions(table.run(&row)) {
                     Some(tombstones) => {
-                        tombstones.coverage(steps_of(&row), details.of(r)?.seqs(), Automatic::of(&row))
+                        tombstones.coverage(row.steps(), details.of(r)?.seqs(), Automatic::of(&row))
                     }
                     None => Coverage::Nothing,
                 };

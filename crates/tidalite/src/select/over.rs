@@ -1,10 +1,10 @@
 //! Selections over an x-axis other than the step: time, time since the run's start, or the value of another metric.
 //!
-//! Series are read one at a time, and sorted by the axis: once to find how far the axis reaches, and once for the answer. Of a
-//! long one, each piece is reduced to what the answer needs, and the pieces are joined. Another metric is joined as of the step: a point's x
-//! is the last finite value of that metric in the same run, at that step or an earlier one. The metric's series is
-//! the one with the same labels, or else the one without labels. A run starts at its recorded start, or else at the
-//! earliest of its points. All of it sees one snapshot.
+//! Series are read one at a time, and sorted by the axis: once to find how far the axis reaches, and once for the answer.
+//! Each piece of a long series is reduced to what the answer needs, and the pieces are joined. Another metric is joined
+//! by step: a point's x is the last finite value of that metric in the same run, at that step or an earlier one. The
+//! metric's series is the one with the same labels, or else the one without labels. A run starts at its recorded start,
+//! or else at the earliest of its points. All of it sees one snapshot.
 
 use super::m4::check_columns;
 use super::selection::Selection;
@@ -109,7 +109,7 @@ impl Over {
         let frame = placed.frame()?;
         let band = frame.band(buckets, (by, over), |grouping| snapshot.with_params(grouping, &selected))?;
         let band = Mutex::new(band);
-        // What a series adds is counted below, since groups are shared.
+        // Groups are shared by series, so their memory is counted once, below.
         placed.each(
             |()| 0,
             |over| {
@@ -158,7 +158,7 @@ impl Over {
         OverAxis::check_fill(&self.x, fill)?;
         let placed = self.placed(Pieces::Whole)?;
         super::align::check_series(&placed.plan)?;
-        // The x and the values are kept once more.
+        // A second copy of the x and the values is kept.
         let bytes = |(_, points): &(SeriesKey, Points)| points.len() as u64 * ALIGNED_POINT_BYTES;
         let series = placed.each_points(bytes, |key, points| (key.clone(), points))?;
         let kept = series.iter().map(bytes).sum();
@@ -250,7 +250,8 @@ impl Placed {
         }
     }
 
-    /// Calls `work` with each series, or piece of one, alone over the axis. All results in the order of series and pieces.
+    /// Calls `work` with each series, or each piece of a long one, over the axis. The results are in the order of series
+    /// and pieces.
     fn each<T: Send>(
         &self,
         bytes: impl Fn(&T) -> u64 + Sync,
@@ -273,7 +274,7 @@ impl Placed {
         Ok(AxisFrame::new(self.x.clone(), reach))
     }
 
-    /// The batch of lines, those of the pieces of a series joined.
+    /// The batch of lines. The pieces of a series are joined to one line.
     fn lines(
         &self,
         frame: &AxisFrame,

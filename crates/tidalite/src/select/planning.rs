@@ -44,8 +44,8 @@ impl Selection {
         Ok(runs)
     }
 
-    /// The same selection for later snapshots, with wrong patterns refused now. A text that only a name can be is
-    /// that name from now on, even once nothing bears it any more.
+    /// The same selection for later snapshots. Malformed patterns are refused now. A text that is a name now and no valid
+    /// glob means that name from now on, even once nothing bears it any more.
     pub(crate) fn checked(&self) -> Result<Selection> {
         let mut checked = self.clone();
         let labels = checked.labels.iter_mut().map(|(_, value)| value);
@@ -71,7 +71,7 @@ impl Selection {
         by_key
     }
 
-    /// One plan of all series, for answers that hold something of each in any case.
+    /// One plan of all series, for answers that keep something of every series.
     pub(crate) fn plan(&self) -> Result<Plan> {
         self.planning()?.whole()
     }
@@ -120,8 +120,8 @@ impl Selection {
         self.plan()?.split_long_series()?.with_start_states()
     }
 
-    /// The plan for answers that take each series whole. Transformed series are read in pieces all the same, since
-    /// far more may be read than is answered.
+    /// The plan for answers that take each series whole. Transformed series are read in pieces nevertheless, since a
+    /// transform may read far more points than the answer has.
     pub(crate) fn plan_whole(&self) -> Result<Plan> {
         if self.has_transforms() { self.plan_in_pieces() } else { self.plan() }
     }

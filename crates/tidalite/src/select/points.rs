@@ -94,7 +94,7 @@ impl PointStream {
     }
 
     fn round(&mut self) -> Result<()> {
-        let state = self.plan.snapshot.inner.clone();
+        let state = self.plan.snapshot.state.clone();
         let count = state.options.threads.clamp(1, self.batches.len().max(1));
         let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
         let (plan, automatic) = (&self.plan, self.automatic);

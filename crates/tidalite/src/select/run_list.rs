@@ -160,7 +160,7 @@ fn plain_values<'a>(
     total: &mut MetricGroups<'a>,
     empty: &(dyn Fn() -> Result<MetricGroups<'a>> + Sync),
 ) -> Result<Vec<PlainSeries>> {
-    let state = &plan.snapshot.inner;
+    let state = &plan.snapshot.state;
     let threads = state.options.threads.max(1);
     let chunk = plain.len().div_ceil(threads).clamp(PLAIN_SERIES_MIN, PLAIN_SERIES_MAX);
     let chunks: Vec<&[PlainSeries]> = plain.chunks(chunk).collect();

@@ -4,7 +4,7 @@ use super::selection::Selection;
 use std::collections::BTreeMap;
 use tidalite_model::{Result, SummaryFacts};
 
-/// What the selected points of a run come to.
+/// Totals of the selected points of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunTotals {
@@ -19,7 +19,7 @@ pub struct RunTotals {
 }
 
 impl Selection {
-    /// What the selected points of each run come to; runs without any are left out. It costs what
+    /// Totals of the selected points of each run. Runs without a selected point are left out. It costs what
     /// [`summaries`](Self::summaries) costs: the series tables are read, and points only where ranges of the selection,
     /// rewinds or repeats require it.
     ///

@@ -87,7 +87,7 @@ impl Snapshot {
         Selection::of(SelectionOf::Snapshot(self.clone()), self.view.on_damage)
     }
 
-    /// Selects points of what can be read, for purposes of the engine to which damage does not matter.
+    /// A selection for work of the engine that damage does not affect: its answers leave out what cannot be read.
     pub(super) fn select_the_rest(&self) -> Selection {
         Selection::of(SelectionOf::Snapshot(self.clone()), OnDamage::Report)
     }
@@ -335,8 +335,8 @@ impl Selection {
         self
     }
 
-    /// Whether points are seen that a [`rewind`](crate::Run::rewind) hid; by default they are not. They lie at steps that
-    /// were written again, mostly, so [`Repeats::All`] shows both. What was deleted is never seen.
+    /// Whether points are seen that a [`rewind`](crate::Run::rewind) hid; by default they are not. Most of their steps
+    /// were written again, so [`Repeats::All`] shows both points. Deleted points are never seen.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;

@@ -112,7 +112,7 @@ impl Summing {
             let summed = series.zip(chunks.into_iter().map(sum_up));
             Ok(summed.filter(|(_, s)| s.count > 0).collect())
         };
-        let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+        let found = plan.snapshot.state.pool.each(&plan.batches(), of_batch)?;
         let mut all: Vec<(SeriesKey, Summary)> = Vec::with_capacity(found.iter().map(Vec::len).sum());
         for (key, summary) in found.into_iter().flatten() {
             match all.last_mut() {
@@ -139,7 +139,7 @@ impl Summing {
         let chunks: Vec<&[PlainSeries]> = plain.chunks(PLAIN_SERIES_MIN).collect();
         let mut all = Vec::with_capacity(plain.len());
         let mut rest = Vec::new();
-        for (found, others) in plan.snapshot.inner.pool.each(&chunks, of_chunk)? {
+        for (found, others) in plan.snapshot.state.pool.each(&chunks, of_chunk)? {
             all.extend(found);
             rest.extend(others);
         }

@@ -10,8 +10,8 @@ use std::path::Path;
 use tidalite_model::Result;
 
 impl Store {
-    /// Copies the store as it stands to the folder `to`, which must be absent or empty. Others may go on writing, here
-    /// and to the store; what they write meanwhile is not in the copy.
+    /// Copies the store as it stands to the folder `to`, which must be absent or empty. Others may go on writing to the
+    /// store; what they write meanwhile is not in the copy.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -26,16 +26,17 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` where `to` holds something; `Corrupt` where something is damaged, since a backup must not keep damage unsaid
-    /// ([`backup_with`](Self::backup_with) leaves it out if asked to); `Busy` while another process copies to the same folder;
-    /// `Full`, `Io`. An unfinished copy is removed, and is no store. One that was killed is removed by the next to that folder.
+    /// `Invalid` where `to` holds something; `Corrupt` where something is damaged ([`backup_with`](Self::backup_with) can
+    /// leave it out); `Busy` while another process copies to the same folder; `Full`, `Io`. An unfinished copy is
+    /// removed. A copy that was killed is no store; the next copy to that folder removes it.
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
         self.backup_with(to, OnDamage::Error, &|_, _| ControlFlow::Continue(())).map(|_| ())
     }
 
-    /// As [`backup`](Self::backup). With [`OnDamage::Report`] it leaves out what cannot be read, page by page, and returns what
-    /// that was. The copy lists it too, so that the copy's answers say what they lack. Calls `progress` with the bytes copied
-    /// so far and the bytes in total. It ends the backup by `Break`; then, as after any error, what was copied is removed.
+    /// As [`backup`](Self::backup). With [`OnDamage::Report`] it leaves out what cannot be read, page by page, and
+    /// returns what that was. The copy lists it too, so that the copy's answers say what they lack. Calls `progress` with
+    /// the bytes copied so far and the bytes in total. If that returns `Break`, the backup ends, and what was copied is
+    /// removed, as after any error.
     ///
     /// ```
     /// use std::cell::Cell;
@@ -64,7 +65,7 @@ impl Store {
         on_damage: OnDamage,
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<Vec<Finding>> {
-        let state = self.inner()?;
+        let state = self.state()?;
         let target = CopyTarget::prepare(state, to.as_ref(), "back up")?;
         let progress = |done, total| state.unless_closed(progress(done, total));
         let report = DamageReport::new(on_damage);

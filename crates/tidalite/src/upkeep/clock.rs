@@ -1,11 +1,11 @@
-//! How late the writes of a store are, so that a new writer's are later.
+//! The greatest clock of a store, so that a new writer's writes are later than those before.
 
 use crate::engine::state::StoreState;
 use crate::files::manifest;
 use tidalite_model::TIME_US_MIN;
 
-/// The greatest clock of a write in the store, as far as it can be read: a new writer must not wait for a repair. What is read
-/// of the logs is kept for those who start a run next.
+/// The greatest clock of a write in the store. What cannot be read does not count, since a new writer must not wait for a
+/// repair. What is read of the logs is kept in memory.
 pub(super) fn greatest_clock(state: &StoreState) -> i64 {
     let Ok(version) = manifest::latest(&*state.vfs, &state.paths) else { return TIME_US_MIN };
     let mut greatest = version.manifest.clock_us;

@@ -12,9 +12,9 @@
 //!    whose frames are all flushed; staged parts that a version lists; and the folders of dead writers that are flushed
 //!    whole.
 //!
-//! Flush, compaction, thinning and merging hold the same lock while they work, in whichever process. So collection never sees a part that is written but not yet published: a
-//! file that no version names is old or left by a crash. In the folder of a living writer, only flushed files are
-//! removed. A log with damage is evidence and stays.
+//! Flush, compaction, thinning and merging hold the same lock while they work, in whichever process. So collection never
+//! sees a part that is written but not yet published: a file that no version names is old or left by a crash. In the
+//! folder of a living writer, only flushed files are removed. A log with damage is evidence and stays.
 
 use super::evidence::is_evidence;
 use crate::engine::state::StoreState;
@@ -31,7 +31,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grace<'a> {
     All,
-    /// All but these.
+    /// All but these parts.
     AllBut(&'a BTreeSet<Uuid>),
     None,
 }
@@ -40,18 +40,18 @@ pub(super) enum Grace<'a> {
 ///
 /// # Errors
 /// Those of reading the manifest and of removing files.
-pub(super) fn collect(inner: &StoreState, grace: Grace<'_>) -> Result<()> {
-    inner.check_there()?;
-    remove_files(inner, grace)?;
-    let live = manifest::latest(&*inner.vfs, &inner.paths)?.manifest.parts.iter().map(|p| p.id).collect();
-    inner.cache.keep_parts(&live);
+pub(super) fn collect(state: &StoreState, grace: Grace<'_>) -> Result<()> {
+    state.check_there()?;
+    remove_files(state, grace)?;
+    let live = manifest::latest(&*state.vfs, &state.paths)?.manifest.parts.iter().map(|p| p.id).collect();
+    state.cache.keep_parts(&live);
     Ok(())
 }
 
 /// Returns the number of files removed.
-fn remove_files(inner: &StoreState, grace: Grace<'_>) -> Result<u64> {
-    let (vfs, paths) = (&*inner.vfs, &inner.paths);
-    let Some(kept) = drop_versions(inner, grace)? else { return Ok(0) };
+fn remove_files(state: &StoreState, grace: Grace<'_>) -> Result<u64> {
+    let (vfs, paths) = (&*state.vfs, &state.paths);
+    let Some(kept) = drop_versions(state, grace)? else { return Ok(0) };
     let live: Vec<&Manifest> = kept.iter().map(|k| &k.manifest).collect();
     let mut removed = 0;
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
@@ -70,7 +70,7 @@ fn remove_files(inner: &StoreState, grace: Grace<'_>) -> Result<u64> {
     let network = vfs.file_system(paths.root())?.network;
     let may_be_read = |kept: &&KeptVersion| kept.may_be_read || network;
     let read: Vec<&Manifest> = kept.iter().filter(may_be_read).map(|k| &k.manifest).collect();
-    removed += collect_logs(inner, &read, &parts, network)?;
+    removed += collect_logs(state, &read, &parts, network)?;
     Ok(removed)
 }
 
@@ -82,9 +82,9 @@ struct KeptVersion {
 }
 
 /// Removes versions that are replaced, not pinned and past their grace time. Returns the others.
-fn drop_versions(inner: &StoreState, grace: Grace<'_>) -> Result<Option<Vec<KeptVersion>>> {
-    let (vfs, paths) = (&*inner.vfs, &inner.paths);
-    let grace_us = i64::try_from(inner.options.grace.as_micros()).unwrap_or(i64::MAX);
+fn drop_versions(state: &StoreState, grace: Grace<'_>) -> Result<Option<Vec<KeptVersion>>> {
+    let (vfs, paths) = (&*state.vfs, &state.paths);
+    let grace_us = i64::try_from(state.options.grace.as_micros()).unwrap_or(i64::MAX);
     let newest = manifest::latest(vfs, paths)?.manifest;
     let mut live = Vec::new();
     let mut parts: BTreeSet<Uuid> = newest.parts.iter().map(|p| p.id).collect();
@@ -140,15 +140,15 @@ fn remove_strangers(vfs: &dyn Vfs, folder: &Path, keep: impl Fn(&str) -> bool) -
 
 /// Removes what the given versions do not need of logs. On a network file system no folder is removed.
 fn collect_logs(
-    inner: &StoreState,
+    state: &StoreState,
     live: &[&Manifest],
     published: &BTreeSet<Uuid>,
     network: bool,
 ) -> Result<u64> {
-    let vfs = &*inner.vfs;
+    let vfs = &*state.vfs;
     let mut removed = 0;
     let mut gone = false;
-    for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
+    for dir in tidalite_log::writers(vfs, &state.paths.log())? {
         let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
         let flushed = live.iter().map(|m| m.flushed(dir.writer)).min().unwrap_or(0);
         // A writer that is starting has a folder but no lock yet, and looks dead. After it has locked, it continues
@@ -168,7 +168,7 @@ fn collect_logs(
             removed += 1;
         }
         let whole =
-            !alive && !network && (finished == segments.len() || only_torn_tail_left(inner, &dir, flushed)?);
+            !alive && !network && (finished == segments.len() || only_torn_tail_left(state, &dir, flushed)?);
         for name in vfs.read_dir(&dir.path)? {
             let staged =
                 name.ends_with(".parquet") && parse_id(&name).is_some_and(|id| published.contains(&id));
@@ -184,7 +184,7 @@ fn collect_logs(
         }
     }
     if gone {
-        vfs.sync_dir(&inner.paths.log())?;
+        vfs.sync_dir(&state.paths.log())?;
     }
     Ok(removed)
 }
@@ -195,8 +195,8 @@ struct Nothing;
 impl LogSink for Nothing {}
 
 /// Whether every frame of a dead writer's log is flushed, so that at most a torn tail is left.
-fn only_torn_tail_left(inner: &StoreState, dir: &tidalite_log::WriterDir, flushed: u64) -> Result<bool> {
-    match tidalite_log::replay(&*inner.vfs, dir, flushed, false, &mut Nothing) {
+fn only_torn_tail_left(state: &StoreState, dir: &tidalite_log::WriterDir, flushed: u64) -> Result<bool> {
+    match tidalite_log::replay(&*state.vfs, dir, flushed, false, &mut Nothing) {
         Ok(r) => Ok(r.next_ordinal <= flushed && !r.findings.iter().any(is_evidence)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
         Err(e) => Err(e),

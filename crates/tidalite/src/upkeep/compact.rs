@@ -5,8 +5,8 @@
 //! replaced by a later write of their step go to a hidden part (`sorting`). An error leaves everything as it was. Thinned
 //! parts are merged among themselves.
 //!
-//! After a compaction by hand, no other part holds hidden or deleted points. The background tells them apart in what it
-//! merges anyway.
+//! After a compaction by hand, only hidden parts hold hidden points, and no part holds deleted ones. In the background,
+//! only the parts that are merged are sorted.
 
 use super::collect;
 use super::flush::flush_by_hand;
@@ -50,7 +50,7 @@ pub struct CompactStats {
 }
 
 impl CompactStats {
-    /// What two steps did together.
+    /// The sum of two steps.
     fn and(&self, other: &CompactStats) -> CompactStats {
         CompactStats {
             flushed: self.flushed + other.flushed,
@@ -87,8 +87,8 @@ impl Store {
         self.compact_with(&|_, _| ControlFlow::Continue(()))
     }
 
-    /// As [`compact`](Self::compact). `progress` gets the points done and the total of each merge; both are 0 before the first
-    /// one. It ends the compaction by `Break`; merges that were published before stay.
+    /// As [`compact`](Self::compact). `progress` gets the points done and the total of each merge; both are 0 before the
+    /// first one. If it returns `Break`, the compaction ends; merges that were published before stay.
     ///
     /// ```
     /// use std::cell::Cell;
@@ -168,7 +168,7 @@ struct Compaction<'a> {
 /// What a job merges.
 struct Picked {
     parts: BTreeSet<Uuid>,
-    /// Whether hidden points are told apart. If not, all parts are hidden or thinned.
+    /// Whether points are sorted. If not, all parts are hidden or thinned.
     sorts: bool,
 }
 
@@ -188,11 +188,11 @@ impl Compaction<'_> {
             };
             let (hidden, visible): (Vec<&PartMeta>, Vec<&PartMeta>) =
                 manifest.parts.iter().filter(|p| picked.parts.contains(&p.id)).partition(|p| p.is_hidden());
-            // Where one cannot be opened, the next plan leaves it out.
+            // If one cannot be opened, the next plan leaves it out.
             let Some(parts) = self.open_all(&[hidden, visible].concat()) else { continue };
             let context = self.context(&manifest, &picked);
             let job = MergeJob {
-                inner: state,
+                state,
                 parts: &parts,
                 sorting: picked.sorts.then_some(&context),
                 hiding: &hiding,
@@ -201,7 +201,7 @@ impl Compaction<'_> {
                 progress,
             };
             let merged = job.run()?;
-            // With all that may replace its points.
+            // Whether the context had all parts that may replace points of the job.
             let complete = context.len() == others(&manifest, &picked).len();
             self.publish(manifest, &picked, merged, complete)?;
             if self.policy == Policy::Deleted {
@@ -271,8 +271,8 @@ impl Compaction<'_> {
         Ok(least.map(|(_, meta)| Picked { parts: BTreeSet::from([meta.id]), sorts: !meta.is_thinned() }))
     }
 
-    /// The hidden parts from the first outdated one on. Later ones are taken too, so that rows of one batch stay in the order of
-    /// the parts. None where a part cannot be opened: what replaced a hidden point may be in it.
+    /// The hidden parts from the first outdated one on. Later ones are taken too, so that rows of one batch stay in the
+    /// order of the parts. None where a part cannot be opened: what replaced a hidden point may be in it.
     fn outdated(&mut self, manifest: &Manifest, hiding: &VersionHiding) -> Vec<Uuid> {
         let hidden: Vec<&PartMeta> = manifest.parts.iter().filter(|p| p.is_hidden()).collect();
         let is_outdated = |meta: &&PartMeta| self.open(meta).is_some_and(|part| hiding.is_outdated(&part));
@@ -307,7 +307,7 @@ impl Compaction<'_> {
         let context = self.context(manifest, &Picked { parts: BTreeSet::from([meta.id]), sorts: true });
         let (parts, removed) = ([part], Removed::default());
         let job = MergeJob {
-            inner: self.state,
+            state: self.state,
             parts: &parts,
             sorting: Some(&context),
             hiding,
@@ -322,9 +322,9 @@ impl Compaction<'_> {
         Ok(found)
     }
 
-    /// The other parts whose points may replace those of a job. A merge of several parts does without, unless it sorts hidden
-    /// points anew: of rows of one batch only the last may become visible. A compaction by hand looks at each part that is left
-    /// once more, with all others: by then they are few.
+    /// The other parts whose points may replace those of a job. A merge of several parts needs them only if it sorts
+    /// hidden points again: of rows of one batch, only the last may become visible. A compaction by hand later sorts each
+    /// remaining part against all others; by then there are few.
     fn context(&mut self, manifest: &Manifest, picked: &Picked) -> Vec<Arc<Part>> {
         let hidden = manifest.parts.iter().any(|p| p.is_hidden() && picked.parts.contains(&p.id));
         let alone = self.policy == Policy::All && picked.parts.len() == 1;
@@ -383,7 +383,7 @@ impl Compaction<'_> {
         }
         self.stats.dropped += merged.dropped;
         next.parts.splice(before..before, merged.visible);
-        // A hidden part replaces the last ones of its kind.
+        // A new hidden part is last, as the hidden parts that it replaces were.
         next.parts.extend(merged.hidden);
         publish_version(self.state, next)
     }

@@ -2,7 +2,7 @@
 //! series to behind it. Rows of one series then follow each other, so that summaries and rollups answer for it.
 
 use super::series_rows::SeriesRows;
-use crate::parts::scan::{RowRef, steps_of};
+use crate::parts::scan::RowRef;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tidalite_model::{Extent, SeriesKey};
@@ -53,7 +53,7 @@ fn tile_starts(
     for (i, (key, _)) in series.iter().enumerate() {
         for row in rows.of(i) {
             let entry = row.of(parts);
-            let first = steps_of(&entry).first;
+            let first = entry.steps().first;
             let start = starts.entry((key.run.clone(), row.part, entry.tile)).or_insert(first);
             *start = first.min(*start);
         }

@@ -130,7 +130,7 @@ impl StoreCopy<'_> {
         view.losses.iter().cloned().chain(parts).chain(pages).map(|lost| lost.of_other(root)).collect()
     }
 
-    /// Copies a part; where it is damaged, what is sound of it. `None` if nothing is.
+    /// Copies a part, or the sound rows of a damaged one. `None` if it has none.
     fn part(&self, part: &Arc<Part>, more: &dyn Fn(u64) -> Result<()>) -> Result<Option<PartMeta>> {
         match self.files(part, more) {
             Err(e) if self.report.reports() && is_damage(&e) => {
@@ -156,7 +156,7 @@ impl StoreCopy<'_> {
         Ok(())
     }
 
-    /// Writes a damaged part anew from its sound rows. A thinned part cannot do without any of its files.
+    /// Writes a damaged part anew from its sound rows. A thinned part needs all its files, so a damaged one is left out.
     fn sound_rows(&self, part: &Arc<Part>, error: &Error) -> Result<Option<PartMeta>> {
         let meta = part.meta();
         if meta.is_thinned() {

@@ -1,9 +1,9 @@
 //! The folder of a copy that is being made: a backup, or a store that is salvaged.
 //!
-//! A lock file in it says that the copy is not finished, and whether anybody still makes it. So what a killed copy has left is
-//! told apart from a folder of the user, and the next copy to the same folder removes it. The marker of the store comes last;
-//! then the lock file goes. If it does not, because the disk fails, the copy counts as unfinished until it is opened for
-//! writing.
+//! A lock file in it says that the copy is not finished. The lock on that file says whether a process still makes the
+//! copy. So what a killed copy has left can be told apart from a folder of the user, and the next copy to the same folder
+//! removes it. The marker of the store is written last; then the lock file is removed. If the disk fails to remove it,
+//! the copy counts as unfinished until it is opened for writing.
 //!
 //! Invariant: only files whose names and places are those of a store are removed, and only while the lock is held.
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::{Lock, LockMode, ReadFile, Vfs};
 
-/// The folder that a copy is made in. Nobody else makes one there meanwhile.
+/// The folder that a copy is made in. It is locked, so that nobody else makes one there.
 pub(super) struct CopyTarget<'a> {
     vfs: &'a dyn Vfs,
     pub(super) paths: Paths,
@@ -25,7 +25,7 @@ pub(super) struct CopyTarget<'a> {
 /// The lock on the folder of a copy.
 enum CopyLock {
     New(#[expect(dead_code, reason = "it is held")] Box<dyn Lock>),
-    /// That of a copy which did not finish.
+    /// The lock of an earlier copy that did not finish.
     Again(#[expect(dead_code, reason = "it is held")] Arc<dyn ReadFile>),
     /// The file system has no locks.
     None,
@@ -109,14 +109,14 @@ impl<'a> CopyTarget<'a> {
         self.vfs.sync_dir(self.paths.root())
     }
 
-    /// The copy is a store now.
+    /// Ends the copy, which is a store now: removes its temporary files and its lock file.
     pub(super) fn finish(self) {
-        // A temporary file that could not be removed at once.
+        // A temporary file may be left that could not be removed at once.
         for folder in self.paths.folders() {
             self.remove_from(&folder, |_| false);
         }
         self.remove_from(self.paths.root(), |_| false);
-        // What is left of it says nothing where there is a marker; opening the store for writing removes it.
+        // If it stays, it means nothing beside a marker, and opening the store for writing removes it.
         let _ = self.vfs.remove(&self.paths.root().join(UNFINISHED));
     }
 

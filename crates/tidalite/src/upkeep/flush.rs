@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// As [`flush`](Self::flush). `progress` gets the number of points of each tile written, and 0 while another process
-    /// holds the store's lock. It ends the flush by `Break`; parts that were published before stay.
+    /// holds the store's lock. If it returns `Break`, the flush ends; parts that were published before stay.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -100,14 +100,14 @@ impl Store {
     }
 }
 
-/// With what a flush works.
+/// The room and the progress of a flush.
 #[derive(Clone, Copy)]
 pub(crate) struct FlushMeans<'a> {
     pub(crate) room: JobRoom<'a>,
     pub(crate) progress: &'a dyn Fn(u64) -> ControlFlow<()>,
 }
 
-/// The rows of a round get this share of the room as they were logged. Half of it is for tiles.
+/// The rows of a round, as they were logged, take at most the room divided by this. Half of the room is for tiles.
 const BATCH_SHARE: u64 = 3;
 
 impl FlushMeans<'_> {
@@ -220,7 +220,7 @@ fn note_frames(
     for meta in parts {
         named.extend(runs_in(state, meta));
     }
-    // Where a writer is gone, it is not known here in which runs it took part.
+    // If a writer is gone, the runs that it took part in are unknown here.
     let all = writers::any_noted_is_gone(state, next)?;
     let mut runs = match all {
         true => run_table::load(vfs, paths, next)?.0,
@@ -255,7 +255,7 @@ fn note_frames(
     Ok(())
 }
 
-/// The runs of a part, which occur perhaps only there. A part that cannot be read names none; every operation that needs it
+/// The runs of a part. Some may occur only there. A part that cannot be read gives none; every operation that needs it
 /// reports it.
 fn runs_in(state: &StoreState, meta: &PartMeta) -> Vec<String> {
     let part = tidalite_parts::Part::open(state.vfs.clone(), &state.paths.part(meta.id), meta);

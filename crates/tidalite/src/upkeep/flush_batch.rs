@@ -129,7 +129,7 @@ impl<'a> LogReaders<'a> {
             Err(e) => return Err(e),
         };
         let flushed = replayed.as_ref().map_or(sink.next, |r| r.next_ordinal);
-        // A round that is full has to note what it has passed by: no later one looks at it.
+        // A full round notes the damage that it skipped, since no later round reads that place.
         let findings = replayed.map_or_else(|| reader.take_findings(), |r| r.findings);
         let damaged = findings.iter().any(is_evidence);
         let lost = lost_by(self.state, manifest, dir, &findings, &sink.data);

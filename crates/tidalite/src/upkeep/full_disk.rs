@@ -12,8 +12,9 @@ use tidalite_model::Result;
 /// space of the logs is free after each round.
 const FULL_BATCH_BYTES: u64 = 512 << 10;
 
-/// Flushes on a full disk: in small rounds, each of which frees the space of the logs that it flushed. Returns the points. The
-/// caller must hold the store's lock, and goes on by removing deleted points part by part ([`Policy::Deleted`]).
+/// Flushes on a full disk: in small rounds, each of which frees the space of the logs that it flushed. Returns the
+/// points. The caller must hold the store's lock. Removing deleted points part by part ([`Policy::Deleted`]) can free
+/// more afterwards.
 ///
 /// [`Policy::Deleted`]: super::policy::Policy::Deleted
 ///

@@ -30,16 +30,16 @@ impl VersionHiding {
     ///
     /// # Errors
     /// Those of reading the run table and of listing the logs.
-    pub(crate) fn of(inner: &StoreState, manifest: &Manifest) -> Result<VersionHiding> {
-        let (runs, _) = run_table::load(&*inner.vfs, &inner.paths, manifest)?;
+    pub(crate) fn of(state: &StoreState, manifest: &Manifest) -> Result<VersionHiding> {
+        let (runs, _) = run_table::load(&*state.vfs, &state.paths, manifest)?;
         // A writer below `writer_next` without a folder writes nothing more.
-        let present = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
+        let present = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
         let ends = present.iter().map(|dir| (dir.writer, manifest.flushed(dir.writer)));
         let as_of = Moment::new(manifest.writer_next, ends);
         Ok(VersionHiding::of_runs(runs, as_of))
     }
 
-    /// What runs hide that changed up to a moment.
+    /// What these runs hide. They have all changes before `as_of`.
     pub(crate) fn of_runs(runs: RunTable, as_of: Moment) -> VersionHiding {
         let deletion = |(id, r): (&String, &tidalite_model::RunRecord)| {
             Some((id.clone(), Tombstones::deleted(r.deleted.as_ref()?)))

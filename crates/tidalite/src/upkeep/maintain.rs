@@ -1,5 +1,5 @@
 //! The background work of a process that has a store open for writing: it flushes, compacts and collects at low priority
-//! when that is due in the store, whoever wrote what waits.
+//! when that is due in the store, whichever process wrote the rows.
 //!
 //! ```text
 //! look at all logs and the newest version, without a lock ─► nothing due: look again later
@@ -45,10 +45,11 @@ const TICK_FAILED: Duration = Duration::from_secs(10);
 const LOOKS_SHARE: u32 = 4;
 /// Bytes to flush, in units of the option, from which on the logs count as far behind.
 const FAR_BEHIND: u64 = 4;
-/// Compaction begins below this, and gives way above the other. With many parts, which make queries and flushes slower, it
-/// begins wherever it does not give way.
+/// Compaction begins if fewer bytes than this wait for a flush, in the same units.
 const COMPACTS_BELOW: u64 = 2;
+/// With so many parts it begins below [`GIVES_WAY_ABOVE`], since many parts make queries and flushes slower.
 const PARTS_MANY: usize = 64;
+/// Compaction stops if more bytes than this wait, in the same units, so that flushes catch up.
 const GIVES_WAY_ABOVE: u64 = 8;
 /// Rounds of a flush before compaction gets a turn: while others log, a flush may never come to an end.
 const ROUNDS_MAX: u32 = 32;
@@ -56,29 +57,30 @@ const ROUNDS_MAX: u32 = 32;
 /// Dead writers' folders from which on the logs count as far behind, whatever lies in them.
 const FOLDERS_FAR_BEHIND: usize = 64;
 
-/// Closing a store begins no round of a flush, and no merge, after this time. What it has begun it completes, since jobs that
-/// end soon would else do the same work in vain, one after the other.
+/// Closing a store begins no round of a flush, and no merge, after this time. What has begun is completed. Otherwise many
+/// short jobs would each begin the same work and give it up.
 const CLOSING: Duration = Duration::from_millis(250);
-/// A merge that takes longer than this all the same is given up.
+/// A merge is given up after this time.
 const CLOSING_MERGE: Duration = Duration::from_secs(2);
 /// Memory of a flush when a store is closed, so that its rounds are short.
 const CLOSING_BYTES: u64 = 16 << 20;
-/// The more folders there are, in units of this, the fewer of those who close a store look at them, but at least one in
-/// [`CLOSERS_MAX`].
+/// Where a process that closes a store has little to flush, it looks at the logs of all only if its writer's number is a
+/// multiple of 1 + folders / `CLOSING_FOLDERS`, so that few do the same work.
 const CLOSING_FOLDERS: u64 = 8;
+/// The most that this number can be.
 const CLOSERS_MAX: u64 = 4;
 
 /// This process's log writer, made on first use.
 ///
 /// # Errors
 /// `Invalid` if the store was opened read-only; otherwise those of making a log.
-pub(crate) fn log(inner: &Arc<StoreState>) -> Result<&Arc<Log>> {
-    inner.log_or_make(start, greatest_clock)
+pub(crate) fn log(state: &Arc<StoreState>) -> Result<&Arc<Log>> {
+    state.log_or_make(start, greatest_clock)
 }
 
 /// Starts the background worker: one job of the threads that all stores of this process share.
-pub(super) fn start(inner: &Arc<StoreState>) -> Box<dyn Background> {
-    let weak = Arc::downgrade(inner);
+pub(super) fn start(state: &Arc<StoreState>) -> Box<dyn Background> {
+    let weak = Arc::downgrade(state);
     let mut turns = Turns { next_look: Some(Instant::now() + TICK / 4), ..Turns::default() };
     let mut next_turn = Instant::now();
     let work = move || match weak.upgrade() {
@@ -252,7 +254,7 @@ impl Turns {
     }
 }
 
-/// Works in a thread of its own: a thread cannot raise its priority again, and those that stores share do more than this.
+/// Works in a thread of its own, since a thread cannot raise its priority again, and shared threads do other work too.
 fn below_normal_priority<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let work = || {
         tidalite_vfs::lower_priority_slightly();
@@ -276,8 +278,8 @@ fn look_pause(living: usize, chance: u128) -> Duration {
     average / 2 + average.mul_f64((chance % 1024) as f64 / 1024.0)
 }
 
-/// Flushes, compacts and collects what is due once this process has closed its log, for a short time. So jobs that are
-/// too short for the background thread do not leave their logs to others without end.
+/// Flushes, compacts and collects for a short time what is due once this process has closed its log. So the logs of jobs
+/// that are too short for the background thread do not pile up.
 fn last_round(state: &StoreState) -> Result<()> {
     let Some(log) = state.log() else { return Ok(()) };
     let folders = tidalite_log::numbers_taken(&*state.vfs, &state.paths.log())?.len() as u64;

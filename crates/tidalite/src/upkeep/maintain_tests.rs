@@ -34,7 +34,7 @@ impl Process {
     }
 
     fn state(&self) -> &Arc<StoreState> {
-        self.store.inner().unwrap()
+        self.store.state().unwrap()
     }
 
     /// Logs rows of two values at steps from 0 on.
@@ -46,7 +46,7 @@ impl Process {
     }
 
     fn turn(&mut self) -> Round {
-        let state = self.store.inner().unwrap().clone();
+        let state = self.store.state().unwrap().clone();
         self.turns.look_and_work(&state).unwrap()
     }
 
@@ -316,7 +316,7 @@ fn waiting_for_the_lock_ends_when_its_caller_says_so_or_the_holder_is_stopped() 
     let dir = tempfile::tempdir().unwrap();
     let options = Options::new().background(false);
     let store = options.open(dir.path().join("s")).unwrap();
-    let state = store.inner().unwrap();
+    let state = store.state().unwrap();
     let lock = state.vfs.lock(&state.paths.lock(), LockMode::Exclusive).unwrap().unwrap();
     let ended = store_lock::lock_waiting(state, "flush", &|| ControlFlow::Break(())).unwrap_err();
     assert_eq!(ended.kind(), ErrorKind::Cancelled);

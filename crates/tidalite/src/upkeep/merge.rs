@@ -30,13 +30,13 @@ pub(crate) struct Removed {
 
 /// A merge of parts, all of them thinned or none.
 pub(crate) struct MergeJob<'a> {
-    pub(crate) inner: &'a StoreState,
+    pub(crate) state: &'a StoreState,
     /// The parts to merge, hidden ones first.
     pub(crate) parts: &'a [Arc<Part>],
-    /// Where this is set, hidden points go to a hidden part, and others to a visible one; points of the parts in it may replace
-    /// those of the inputs. Otherwise all inputs are hidden or none is, and so is the output.
+    /// Parts whose points may replace those of the inputs. If there is such a list, points are sorted: hidden ones go to
+    /// a hidden part and others to a visible one. If not, all inputs are hidden or none is, and so is the output.
     pub(crate) sorting: Option<&'a [Arc<Part>]>,
-    /// What is deleted: its points are left out. What is rewound.
+    /// What is deleted, and left out, and what is rewound.
     pub(crate) hiding: &'a VersionHiding,
     /// What thinning takes out.
     pub(crate) removed: &'a Removed,
@@ -72,7 +72,7 @@ impl MergeJob<'_> {
     pub(crate) fn finds_hidden(&self) -> Result<bool> {
         let inputs = self.inputs();
         let source = PartsSource::new(inputs, inputs.untouched()?);
-        pass_over(self.inner, &source, self.room, &|| (self.progress)(0, self.total()))?;
+        pass_over(self.state, &source, self.room, &|| (self.progress)(0, self.total()))?;
         Ok(source.hidden_points() > 0 || source.dropped().0 > 0)
     }
 
@@ -91,10 +91,10 @@ impl MergeJob<'_> {
     }
 
     fn merge_whole(&self) -> Result<Merged> {
-        let (inner, vfs) = (self.inner, &self.inner.vfs);
+        let (state, vfs) = (self.state, &self.state.vfs);
         let inputs = self.inputs();
         let source =
-            PartsSource::new(inputs, inputs.unchanged(self.room.tile_rows(inner.options.tile_rows))?);
+            PartsSource::new(inputs, inputs.unchanged(self.room.tile_rows(state.options.tile_rows))?);
         let total = self.total();
         let done = std::cell::Cell::new(0);
         let progress = |rows| {
@@ -107,11 +107,11 @@ impl MergeJob<'_> {
         let as_of = if outdated { oldest.clone() } else { Some(self.hiding.as_of.clone()) };
         let kept = oldest.and(as_of).filter(|_| self.sorting.is_none());
         let place = || match kept {
-            Some(_) => inner.paths.hidden_part(vfs.uuid()),
-            None => inner.paths.part(vfs.uuid()),
+            Some(_) => state.paths.hidden_part(vfs.uuid()),
+            None => state.paths.part(vfs.uuid()),
         };
-        let room = (self.room, self.room.part_rows(inner.options.part_rows));
-        let mut made = write_parts(inner, &place, &source, room, &progress)?;
+        let room = (self.room, self.room.part_rows(state.options.part_rows));
+        let mut made = write_parts(state, &place, &source, room, &progress)?;
         let dropped = source.dropped();
         let mut merged = Merged { visible: Vec::new(), hidden: Vec::new(), dropped: dropped.0 };
         let found = made.iter().map(|(_, meta)| meta.clone());
@@ -120,15 +120,15 @@ impl MergeJob<'_> {
             None => merged.visible.extend(found),
         }
         if source.hidden_points() > 0 {
-            let place = || inner.paths.hidden_part(vfs.uuid());
-            let written = write_parts(inner, &place, &source.into_hidden(), room, &progress);
+            let place = || state.paths.hidden_part(vfs.uuid());
+            let written = write_parts(state, &place, &source.into_hidden(), room, &progress);
             let written = self.or_remove(&made, written)?;
             let as_of = &self.hiding.as_of;
             merged.hidden.extend(written.iter().map(|(_, meta)| meta.clone().hidden_at(as_of)));
             made.extend(written);
         }
         self.check(&made, dropped)?;
-        sync_part_folders(inner)?;
+        sync_part_folders(state)?;
         Ok(merged)
     }
 
@@ -151,7 +151,7 @@ impl MergeJob<'_> {
     /// Removes the files of parts that were written, if what followed failed.
     fn or_remove<T>(&self, made: &[(PartPaths, PartMeta)], outcome: Result<T>) -> Result<T> {
         if outcome.is_err() {
-            let vfs = &self.inner.vfs;
+            let vfs = &self.state.vfs;
             for path in made.iter().flat_map(|(place, _)| place.files()) {
                 if vfs.stat(path)?.is_some() {
                     vfs.remove(path)?;
@@ -163,7 +163,7 @@ impl MergeJob<'_> {
 
     fn merge_thinned(&self) -> Result<Merged> {
         let total = self.total();
-        let mut parts = ThinnedParts::new(self.inner);
+        let mut parts = ThinnedParts::new(self.state);
         let (mut done, mut out, mut expected) = (0, Account::default(), Account::default());
         for part in self.parts {
             let is_deleted = |row: &SeriesRow| {
@@ -186,7 +186,7 @@ impl MergeJob<'_> {
         if Account::of(&made) != expected || made.len() > 1 {
             return Err(differs(total, out.rows, made.iter().map(|m| m.rows).sum()));
         }
-        sync_part_folders(self.inner)?;
+        sync_part_folders(self.state)?;
         Ok(Merged { visible: made, hidden: Vec::new(), dropped: out.rows })
     }
 }

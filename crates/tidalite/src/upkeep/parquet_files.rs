@@ -12,7 +12,6 @@ use super::policy::Policy;
 use crate::engine::room::JobRoom;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
-use crate::parts::scan::steps_of;
 use crate::view::outdated::outdated_runs;
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage};
@@ -76,7 +75,7 @@ impl Store {
             Ok(files) => return Ok(ParquetFiles { files, snapshot }),
             Err(missing) => missing,
         };
-        if self.inner()?.check_writable().is_err() || !missing.helped_by_compaction {
+        if self.state()?.check_writable().is_err() || !missing.helped_by_compaction {
             return Err(missing.error(&snapshot));
         }
         // It would keep the files that are about to be replaced.
@@ -114,7 +113,7 @@ impl Missing {
             false => "export the points instead (`tidalite export`)",
         };
         Error::new(ErrorKind::Invalid, "list Parquet files", self.what.as_str(), remedy)
-            .at(snapshot.inner.paths.root())
+            .at(snapshot.state.paths.root())
     }
 }
 
@@ -180,20 +179,20 @@ impl Snapshot {
             let mut context = whole.clone();
             context.remove(i);
             let job = MergeJob {
-                inner: &self.inner,
+                state: &self.state,
                 parts: std::slice::from_ref(part),
                 sorting: Some(&context),
                 hiding,
                 removed: &removed,
-                room: &JobRoom::by_hand(&self.inner)?,
-                progress: &|_, _| self.inner.unless_closed(ControlFlow::Continue(())),
+                room: &JobRoom::by_hand(&self.state)?,
+                progress: &|_, _| self.state.unless_closed(ControlFlow::Continue(())),
             };
             if job.finds_hidden()? {
                 let what = "some files hold points that are rewound, deleted or replaced by later writes";
                 return Ok(Err(Missing { what: what.into(), helped_by_compaction: true }));
             }
         }
-        Ok(Ok(metas().filter(|m| !m.is_hidden()).map(|m| self.inner.paths.place(m).points).collect()))
+        Ok(Ok(metas().filter(|m| !m.is_hidden()).map(|m| self.state.paths.place(m).points).collect()))
     }
 }
 
@@ -212,12 +211,12 @@ fn cut_outline(
             let of_run = hiding.all.get(&*key.run);
             if let Some(tombstones) = of_run.and_then(|t| t.of_series(&key.metric, &key.labels)) {
                 let seqs = details.of(r)?.seqs();
-                if tombstones.coverage(steps_of(&row), seqs, Automatic::of(&row)) != Coverage::Nothing {
+                if tombstones.coverage(row.steps(), seqs, Automatic::of(&row)) != Coverage::Nothing {
                     return Ok(Some(key));
                 }
             }
             if Automatic::of(&row) != Automatic::All {
-                outlines.insert(key, steps_of(&row));
+                outlines.insert(key, row.steps());
             }
         }
     }
@@ -225,7 +224,7 @@ fn cut_outline(
         let table = part.series();
         for row in table.entries().filter(|row| Automatic::of(row) != Automatic::All) {
             let key = table.key(&row);
-            if outlines.get(&key).is_some_and(|steps| steps.meets(steps_of(&row))) {
+            if outlines.get(&key).is_some_and(|steps| steps.meets(row.steps())) {
                 return Ok(Some(key));
             }
         }

@@ -11,7 +11,7 @@ use super::sorting::hidden_mask;
 use crate::engine::on_damage::DamageReport;
 use crate::parts::anchors::StepAnchors;
 use crate::parts::meter::Meter;
-use crate::parts::scan::{Piece, RowRef, read_pieces, steps_of};
+use crate::parts::scan::{Piece, RowRef, read_pieces};
 use crate::parts::series_numbers::SeriesNumbers;
 use crate::parts::tiles::{PointSource, TileCopy};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
@@ -60,8 +60,8 @@ pub(super) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// Tiles to copy unchanged: large enough, with long rows or whole series, without a series that is left out or of which points
-    /// may be hidden or deleted, and without a series that has other rows within its steps in the tile.
+    /// Tiles to copy unchanged: large enough, with long rows or whole series, without a series that is left out or of
+    /// which points may be hidden or deleted, and without a series that has other rows within its steps in the tile.
     pub(super) fn unchanged(&self, tile_rows: usize) -> Result<BTreeSet<TileAt>> {
         let least = (tile_rows / TILE_SHARE).max(1);
         let is_kept = |tile: &TileRows| {
@@ -90,7 +90,7 @@ impl Inputs<'_> {
                 let repeats = row.repeats && Automatic::of(&row) != Automatic::All;
                 let covered = match self.tombstones(&key) {
                     Some(tombstones) => {
-                        tombstones.coverage(steps_of(&row), details.of(r)?.seqs(), Automatic::of(&row))
+                        tombstones.coverage(row.steps(), details.of(r)?.seqs(), Automatic::of(&row))
                     }
                     None => Coverage::Nothing,
                 };
@@ -105,8 +105,8 @@ impl Inputs<'_> {
         Ok(tiles)
     }
 
-    /// Compares the rows of each series. Marks tiles whose series have rows in others; adds tiles with rows whose steps meet, and
-    /// those with rows whose points the context may replace.
+    /// Compares the rows of each series. Marks tiles whose series have rows in others; adds tiles with rows whose steps
+    /// meet, and those with rows whose points the context may replace.
     fn compare_rows(&self, tiles: &mut BTreeMap<TileAt, TileRows>, touched: &mut BTreeSet<TileAt>) {
         let context = if self.sorts { self.context } else { &[] };
         let all = [self.parts, context].concat();
@@ -122,13 +122,13 @@ impl Inputs<'_> {
             of_inputs.clear();
             of_inputs.extend(inputs.iter().map(|at| {
                 let row = at.of(&all);
-                (steps_of(&row), (at.part, row.tile))
+                (row.steps(), (at.part, row.tile))
             }));
             of_inputs.sort_unstable();
             if inputs.len() > 1 {
                 of_inputs.iter().for_each(|(_, at)| tiles.entry(*at).or_default().shared = true);
             }
-            for other in others.iter().map(|row| steps_of(&row.of(&all))) {
+            for other in others.iter().map(|row| row.of(&all).steps()) {
                 touched.extend(of_inputs.iter().filter(|(steps, _)| other.meets(*steps)).map(|(_, at)| *at));
             }
             // The row with the greatest last step so far.
@@ -205,7 +205,7 @@ impl<'a> PartsSource<'a> {
         }
     }
 
-    /// The source of the hidden points; what is known of other series is given back. Valid once each point was gathered.
+    /// The source of the hidden points. It keeps nothing of other series. Valid once each point was gathered.
     pub(super) fn into_hidden(self) -> PartsSource<'a> {
         let chosen: Vec<(usize, u64)> = (0..)
             .zip(self.hidden)
@@ -252,7 +252,8 @@ impl<'a> PartsSource<'a> {
             .fetch_add(bits_before.wrapping_sub(value_bits_sum(&points.values)), Ordering::Relaxed);
     }
 
-    /// The points of some series with steps in a range. `pieces` and `others` are what holds them in the parts and in the context.
+    /// The points of some series with steps in a range. `pieces` and `others` are what holds them in the parts and in the
+    /// context.
     fn join(
         &self,
         series: Range<usize>,

@@ -7,26 +7,26 @@ use crate::files::paths::version_name;
 use tidalite_model::{Error, ErrorKind, Result};
 
 /// Makes the file names of new parts durable.
-pub(crate) fn sync_part_folders(inner: &StoreState) -> Result<()> {
-    inner.paths.part_folders().iter().try_for_each(|folder| inner.vfs.sync_dir(folder))
+pub(crate) fn sync_part_folders(state: &StoreState) -> Result<()> {
+    state.paths.part_folders().iter().try_for_each(|folder| state.vfs.sync_dir(folder))
 }
 
 /// Publishes the newest version. Its number is greater than that of any existing version, damaged ones included. Fails
 /// with `NotFound` if the store is gone.
-pub(crate) fn publish_version(inner: &StoreState, mut next: Manifest) -> Result<()> {
-    let present = manifest::versions(&*inner.vfs, &inner.paths)?;
+pub(crate) fn publish_version(state: &StoreState, mut next: Manifest) -> Result<()> {
+    let present = manifest::versions(&*state.vfs, &state.paths)?;
     let newest = present.last().copied().unwrap_or(0);
     // Nobody can read these. What they listed and the version before them did not is lost.
     for passed in present.into_iter().filter(|version| *version > next.version) {
-        let path = inner.paths.manifest().join(version_name(passed));
-        lost::add(&mut next.lost, Lost::file(inner.paths.root(), &path));
+        let path = state.paths.manifest().join(version_name(passed));
+        lost::add(&mut next.lost, Lost::file(state.paths.root(), &path));
     }
     next.version = newest.max(next.version) + 1;
     next.lost.iter_mut().filter(|lost| lost.since == 0).for_each(|lost| lost.since = next.version);
-    next.time_us = inner.vfs.now_us();
+    next.time_us = state.vfs.now_us();
     // Nothing of this store may become part of another one.
-    inner.check_there()?;
-    if manifest::publish(&*inner.vfs, &inner.paths, &next)? {
+    state.check_there()?;
+    if manifest::publish(&*state.vfs, &state.paths, &next)? {
         return Ok(());
     }
     Err(Error::new(
@@ -38,5 +38,5 @@ pub(crate) fn publish_version(inner: &StoreState, mut next: Manifest) -> Result<
         ),
         "check that the file system has working locks, then try again",
     )
-    .at(&inner.paths.manifest()))
+    .at(&state.paths.manifest()))
 }

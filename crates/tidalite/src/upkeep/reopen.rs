@@ -65,7 +65,7 @@ impl Store {
         let old = self.last_state();
         if !old.forked() && !old.is_closed() {
             match old.close() {
-                // The failure is why it is opened again.
+                // This failure is the reason for opening it again.
                 Err(e) if e.kind() != ErrorKind::Poisoned => return Err(e),
                 _ => {}
             }

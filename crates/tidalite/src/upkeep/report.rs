@@ -111,10 +111,10 @@ impl Snapshot {
         }
         let flushed: u64 = view.version.manifest.parts.iter().map(|m| m.rows).sum();
         report.points = flushed + report.log_points;
-        report.findings.extend(marker_finding(&self.inner).unwrap_or_else(|e| Some(Finding::from(&e))));
+        report.findings.extend(marker_finding(&self.state).unwrap_or_else(|e| Some(Finding::from(&e))));
         report.findings.extend(view.damage.iter().map(Finding::from));
         report.findings.extend(view.findings().into_iter().map(Finding::from));
-        add_lost(&self.inner, &view.version.manifest, &mut report.findings);
+        add_lost(&self.state, &view.version.manifest, &mut report.findings);
         report
     }
 }

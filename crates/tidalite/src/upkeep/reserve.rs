@@ -1,8 +1,9 @@
-//! Disk space that the store keeps in reserve, so that a full disk can be emptied: to delete runs takes a log, and to drop their
-//! points a run table and a version.
+//! Disk space that the store keeps in reserve, so that a full disk can be emptied: deleting runs writes a log, and
+//! removing their points writes a run table and a version.
 //!
-//! The reserve is a file whose blocks are allocated, of a 64th of the parts and at most 1 MiB. Each flush, compaction and thinning makes it where it is missing. A deletion,
-//! compaction or thinning by hand that meets a full disk removes it and tries again.
+//! The reserve is a file with allocated blocks. It has a 64th of the bytes of the parts, and at most 1 MiB. Each flush,
+//! compaction and thinning makes it where it is missing. A deletion, compaction or thinning by hand that meets a full
+//! disk removes it and tries again.
 
 use crate::engine::state::StoreState;
 use crate::files::manifest;
@@ -15,7 +16,7 @@ const BYTES_MIN: u64 = 128 << 10;
 /// The largest reserve: run tables and versions of some hundred parts fit as well.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// Makes the reserve where it is missing or too small. Without it the store works as well, so an error is none.
+/// Makes the reserve where it is missing or too small. The store works without it, so an error is ignored.
 pub(crate) fn make(state: &StoreState) {
     let Ok(version) = manifest::latest(&*state.vfs, &state.paths) else { return };
     let parts: u64 = version.manifest.parts.iter().map(|part| part.bytes).sum();
@@ -39,7 +40,7 @@ pub(crate) fn make(state: &StoreState) {
 pub(crate) fn with_reserve<T>(state: &StoreState, work: impl Fn() -> Result<T>) -> Result<T> {
     match work() {
         Err(e) if e.kind() == ErrorKind::Full => {
-            // One that cannot be removed frees nothing.
+            // If it cannot be removed, the second attempt fails as the first did.
             let _ = state.vfs.remove(&state.paths.reserve());
             work()
         }

@@ -68,8 +68,9 @@ impl Store {
 }
 
 impl Options {
-    /// As [`Store::salvage`], within the memory and with the threads of these options. Calls `progress` with the bytes done so
-    /// far and the bytes in total. It ends the salvage by `Break`; then, as after any error, what was copied is removed.
+    /// As [`Store::salvage`], within the memory and with the threads of these options. Calls `progress` with the bytes
+    /// done so far and the bytes in total. If that returns `Break`, the salvage ends, and what was copied is removed, as
+    /// after any error.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -147,7 +148,7 @@ fn by_run(state: &StoreState, meta: &PartMeta, finding: &Finding) -> Vec<Finding
             ..finding.clone()
         };
         let of_run = runs.entry(key.run.to_string()).or_insert_with(nothing);
-        let steps = Extent::new(row.first_step, row.last_step);
+        let steps = row.steps();
         let steps = of_run.steps.map_or(steps, |(first, last)| steps.join(Extent::new(first, last)));
         of_run.steps = Some((steps.first, steps.last));
         of_run.rows = of_run.rows.map(|rows| rows + u64::from(row.rows));

@@ -55,7 +55,7 @@ impl SeriesRows {
         same
     }
 
-    /// No rows of so many series.
+    /// So many series without rows.
     pub(super) fn none(series: usize) -> SeriesRows {
         SeriesRows { rows: Vec::new(), ends: vec![0; series] }
     }

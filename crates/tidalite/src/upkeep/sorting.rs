@@ -6,9 +6,9 @@ use crate::view::tombstones::Tombstones;
 use tidalite_model::Written;
 use tidalite_query::Points;
 
-/// Marks the hidden points. `points` ascend by step and order of writing. `others` are the visible points of the same series
-/// in other parts, ascending in the same way; they may replace points and are not marked. Of rows of one batch and step, the visible
-/// one is the last, so it replaces a hidden one although clock and seq are equal.
+/// Marks the hidden points. `points` ascend by step and order of writing. `others` are the visible points of the same
+/// series in other parts, ascending in the same way; they may replace points and are not marked. Of rows of one batch and
+/// step, the visible one is the last, so it replaces a hidden one although clock and seq are equal.
 pub(super) fn hidden_mask(points: &Points, tombstones: Option<&Tombstones>, others: &Points) -> Vec<bool> {
     let automatic = |points: &Points, i: usize| Written::from_i64(points.written[i]).is_automatic();
     let mut mask: Vec<bool> = (0..points.len())

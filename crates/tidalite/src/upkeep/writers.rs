@@ -13,8 +13,8 @@ use tidalite_model::{ErrorKind, Result, Seq};
 /// flushed frames would count as new again. So the folder's removal is made durable first.
 ///
 /// # Errors
-/// Those of reading and writing the table. Where a merge has learned nothing, a damaged table is none: the entries then
-/// stay in the manifest.
+/// Those of reading and writing the table. If no merge has learned anything, a damaged table is no error: the entries
+/// then stay in the manifest.
 pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTable) -> Result<()> {
     // A merge may have listed a writer that got an entry later. Where there was none, nothing has to be read.
     if learned.is_empty() && next.writer_tables().all(|table| table.brought == 0) {
@@ -79,7 +79,7 @@ fn take_gone(state: &StoreState, next: &mut Manifest) -> Result<WriterTable> {
     Ok(gone)
 }
 
-/// Whether the folder of a writer is gone whose entry notes last steps, which are then due to move to the run table.
+/// Whether a writer's folder is gone and its entry has last steps. These have to move to the run table now.
 ///
 /// # Errors
 /// Those of reading the folder of logs.
@@ -140,7 +140,7 @@ pub(super) fn of_snapshot_alone(snapshot: &Snapshot) -> WriterTable {
 /// # Errors
 /// Those of reading the writer table.
 pub(super) fn of_snapshot(snapshot: &Snapshot) -> Result<WriterTable> {
-    Ok(with_logs(of_version(&snapshot.inner, &snapshot.view.version.manifest)?, snapshot))
+    Ok(with_logs(of_version(&snapshot.state, &snapshot.view.version.manifest)?, snapshot))
 }
 
 /// Adds how far a snapshot sees the logs.

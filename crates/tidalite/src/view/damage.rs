@@ -1,8 +1,8 @@
 //! Damage and answers: an answer that could have held something of a damaged place is an error that names the place, or is
 //! given without it and says so.
 //!
-//! Places in logs are judged by the runs that they could be of; a part by its ranges in the manifest; pages when they are
-//! read. A store without damage pays for one look at an empty list.
+//! A place in a log concerns the runs that could have written there. A part concerns the runs in its ranges in the
+//! manifest. Damaged pages are found when they are read. In a store without damage, this costs one look at an empty list.
 
 use super::lineage::Descendants;
 use super::losses::{part_error, part_finding};
@@ -24,8 +24,8 @@ pub(crate) struct AskedRuns<'a> {
 }
 
 impl SnapshotView {
-    /// Lets a report take note of the lost places that could have held something of the runs asked for, as far as `is_new` says
-    /// that the answer would need them.
+    /// Reports the lost places that could have held something of the runs asked for. `is_new` says whether the answer
+    /// would need a place.
     ///
     /// # Errors
     /// `Corrupt`, which names the first such place, unless damage is reported.
@@ -84,11 +84,11 @@ impl Snapshot {
     #[must_use]
     pub fn on_damage(&self, what: OnDamage) -> Snapshot {
         let view = SnapshotView { on_damage: what, ..self.view.copy() };
-        Snapshot { inner: self.inner.clone(), view: Arc::new(view) }
+        Snapshot { state: self.state.clone(), view: Arc::new(view) }
     }
 
     /// What this snapshot cannot read, as far as it is known without reading pages: places in logs, parts that cannot be
-    /// opened, and rollups. Empty where all is well. [`verify`](crate::Store::verify) reads everything.
+    /// opened, and rollups. Empty if there is no such damage. [`verify`](crate::Store::verify) reads everything.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -104,7 +104,7 @@ impl Snapshot {
             Err(e) => return vec![Finding::from(&e)],
         };
         let report = DamageReport::new(OnDamage::Report);
-        let met = all.view.meet_all_damage(self.inner.paths.root(), "read store", &report);
+        let met = all.view.meet_all_damage(self.state.paths.root(), "read store", &report);
         let mut found = report.found();
         found.extend(met.err().iter().map(Finding::from));
         found.extend(all.view.parts.iter().filter_map(|p| p.rollups_damage()).map(|e| Finding::from(&e)));
@@ -117,17 +117,17 @@ impl Snapshot {
     /// `Corrupt`, which names a damaged place, unless this snapshot reports damage.
     pub(crate) fn check_whole(&self, doing: &str) -> Result<DamageReport> {
         let report = DamageReport::new(self.view.on_damage);
-        self.view.meet_all_damage(self.inner.paths.root(), doing, &report)?;
+        self.view.meet_all_damage(self.state.paths.root(), doing, &report)?;
         Ok(report)
     }
 
-    /// Checks that nothing could be lost of what is known of some runs.
+    /// Checks that no facts about these runs could be lost.
     ///
     /// # Errors
     /// `Corrupt`, which names a damaged place, unless this snapshot reports damage.
     pub(crate) fn check_runs(&self, doing: &str, runs: &NameMatcher) -> Result<()> {
         let report = DamageReport::new(self.view.on_damage);
         let asked = AskedRuns { wanted: runs, inherited: &Descendants::new() };
-        self.view.meet_losses(self.inner.paths.root(), doing, &asked, &|_| true, &report)
+        self.view.meet_losses(self.state.paths.root(), doing, &asked, &|_| true, &report)
     }
 }

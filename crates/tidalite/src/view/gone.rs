@@ -6,7 +6,7 @@ use super::tombstones::{Automatic, Coverage, Tombstones};
 use crate::engine::log_tail::TailView;
 use crate::engine::state::StoreState;
 use crate::files::run_table::RunTable;
-use crate::parts::scan::{RowRef, read_rows, steps_of};
+use crate::parts::scan::{RowRef, read_rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidalite_model::{ErrorKind, Result};
@@ -45,12 +45,12 @@ pub(super) fn gone(
             let run = table.run(&row);
             let Some(tombstones) = gone.get(&**run) else { continue };
             let of_row = details.of(r)?;
-            let seen = match tombstones.coverage(steps_of(&row), of_row.seqs(), Automatic::of(&row)) {
+            let seen = match tombstones.coverage(row.steps(), of_row.seqs(), Automatic::of(&row)) {
                 Coverage::All => false,
                 Coverage::Nothing => true,
                 Coverage::Some => {
                     match read_rows(parts, &[vec![RowRef::new(p, r)]], ColumnSet::ALL) {
-                        // The run is shown, so that an answer about it meets the damage, and others are given.
+                        // The run is shown. So answers about it meet the damage, and answers about other runs are given.
                         Err(e) if e.kind() == ErrorKind::Corrupt => true,
                         read => read?.iter_mut().flatten().any(|points| {
                             tombstones.apply(points);

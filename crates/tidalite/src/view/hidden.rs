@@ -29,13 +29,13 @@ impl Snapshot {
         if chosen.iter().all(|m| held.contains(&m.id)) {
             return Ok(self.clone());
         }
-        let places: Vec<_> = chosen.into_iter().map(|m| (self.inner.paths.place(m), m.clone())).collect();
-        let (mut parts, more) = self.inner.cache.open_parts(&view.version, &places)?;
+        let places: Vec<_> = chosen.into_iter().map(|m| (self.state.paths.place(m), m.clone())).collect();
+        let (mut parts, more) = self.state.cache.open_parts(&view.version, &places)?;
         parts.extend(view.parts.iter().filter(|p| !p.meta().is_hidden()).cloned());
         let mut with = view.copy();
         with.parts = parts;
         with.broken.extend(more);
-        Ok(Snapshot { inner: self.inner.clone(), view: Arc::new(with) })
+        Ok(Snapshot { state: self.state.clone(), view: Arc::new(with) })
     }
 
     /// The same snapshot with all hidden parts opened.

@@ -1,7 +1,8 @@
-//! The last steps of participants that have not ended: of a killed process nobody else can say how far it came.
+//! The last steps of participants that have not ended. A killed process has logged no end, so its rows say how far it
+//! came.
 //!
-//! A flush notes them in the manifest, beside the end of the writer's log. They move to the run table when that is written
-//! anyway, and at the latest when the writer's entry goes.
+//! A flush notes them in the manifest, beside the end of the writer's log. They move to the run table when it is written
+//! for another reason, and at the latest when the writer's entry is removed.
 
 use super::snapshot::SnapshotView;
 use crate::engine::tail::TailData;
@@ -11,8 +12,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite_model::{Labels, Participant, Result, RunRecord, WriteOrder};
 
-/// The greatest step in frames [lo, hi) of one writer's rows that a participant logged there. Rows with its labels are its
-/// rows.
+/// The greatest step that a participant logged in frames [lo, hi) of one writer. Its rows are those with its labels.
 fn logged(
     data: &TailData,
     seqs: (i64, i64),
@@ -95,8 +95,8 @@ impl SnapshotView {
         }
     }
 
-    /// What the manifest and the writer's tail know. Where the log has to be read again and cannot be, the step is not
-    /// known; whoever reads the points gets the error.
+    /// The last step that the manifest and the writer's tail have. It is unknown if the log has to be read again and
+    /// cannot be read; an answer that needs the log's points is then an error.
     fn last_step(&self, id: &str, record: &RunRecord, start: WriteOrder) -> Option<i64> {
         let writer = start.seq.writer();
         let noted = self.version.manifest.noted_step(writer, start.seq.ordinal());

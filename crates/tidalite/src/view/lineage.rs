@@ -57,7 +57,7 @@ impl FromStr for History {
     }
 }
 
-/// Somebody who takes over a run's points.
+/// A run that inherits the points of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Descendant {
     pub(crate) run: Arc<str>,

@@ -1,4 +1,4 @@
-//! What a view of the store has lost: places in logs, those that were passed by before, and versions that cannot be read.
+//! What a view of the store has lost: places in logs, places that the manifest lists, and versions that cannot be read.
 
 use crate::engine::log_tail::TailView;
 use crate::files::finding::{Finding, FindingKind};
@@ -71,7 +71,8 @@ pub(super) fn losses(
         let (from, to) = (ordinal(view.seqs.0), ordinal(view.seqs.1));
         for finding in &tail.findings {
             let Some(frames) = &finding.lost else { continue };
-            // Only what this view would see. The end of a log that cannot be read lies behind its last frame.
+            // Only places within the view. If the end of a log cannot be read, the place begins after the view's last
+            // frame.
             if frames.end.is_some_and(|end| end <= from) || frames.first > to {
                 continue;
             }
@@ -88,7 +89,7 @@ pub(super) fn losses(
     all
 }
 
-/// Whether a writer's folder holds a staged part that nothing refers to: a lost frame may have.
+/// Whether a writer's folder holds a staged part that nothing refers to. A lost frame may have referred to it.
 pub(crate) fn has_other_parts(vfs: &dyn Vfs, dir: &WriterDir, known: impl Fn(&Uuid) -> bool) -> bool {
     let names = vfs.read_dir(&dir.path).unwrap_or_default();
     let mut parts = names.iter().filter(|name| name.ends_with(".parquet")).filter_map(|name| parse_id(name));

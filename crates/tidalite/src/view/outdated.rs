@@ -25,7 +25,7 @@ pub(crate) fn outdated_runs<'a>(
     within.filter(move |(_, r)| is_outdated(r, &as_of)).map(|(run, r)| (run.as_str(), r))
 }
 
-/// Which hidden parts, opened, tell whether a run that was deleted and has no other facts still has points.
+/// The hidden parts that have to be opened to know whether a deleted run without other facts still has points.
 pub(super) fn opened_for_deleted(
     state: &StoreState,
     version: &Version,

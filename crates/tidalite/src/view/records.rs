@@ -1,4 +1,4 @@
-//! The records of all runs as of now, for those who start, edit, rewind or delete runs.
+//! The records of all runs as of now, without their points.
 //!
 //! Unlike a snapshot it reads no rows, so its memory does not depend on how much is unflushed.
 
@@ -14,7 +14,7 @@ use tidalite_model::{Moment, Result, RunRecord, TIME_US_MIN};
 /// The records of all runs, or of those that were asked for, and how far each writer had come.
 #[derive(Debug)]
 pub(crate) struct RunRecords {
-    /// Of a run that was not asked for, what logs say of it at most.
+    /// Of a run that was not asked for, it has at most what logs say.
     pub(crate) runs: Arc<RunTable>,
     /// Runs that logs have points of, perhaps without a record.
     logged: BTreeSet<String>,
@@ -98,8 +98,8 @@ impl RunRecords {
         Err(no_such_run(doing, run, there.chain(all.logged.iter().map(|id| &**id))))
     }
 
-    /// What participants of a run wrote who have ended or died by now: everything but the frames from the start of a
-    /// participant on that is still taking part.
+    /// The writes of the participants of a run that have ended or died by now: all but the frames since the start of a
+    /// participant that still takes part.
     pub(crate) fn gone(&self, run: &str) -> Moment {
         let record = self.runs.get(run);
         let left = |writer: u32| {
@@ -114,7 +114,7 @@ impl RunRecords {
     }
 }
 
-/// What a moment covers that was taken when `version` was the newest, without what merges have brought since.
+/// A moment that was taken when `version` was the newest, without what merges have brought since.
 ///
 /// # Errors
 /// Those of reading the manifest and the writer table.

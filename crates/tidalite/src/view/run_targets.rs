@@ -1,4 +1,4 @@
-//! The runs that a change which cannot be undone is made to.
+//! Which runs a permanent change is made to: a deletion or a thinning.
 //!
 //! Invariants: a text names one run unless a pattern is asked for by its own method, and every id is looked up before
 //! the first change.

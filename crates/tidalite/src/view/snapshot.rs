@@ -1,9 +1,9 @@
 //! Snapshots: a fixed set of rows, whatever is written, flushed or compacted later.
 //!
 //! A snapshot is a pinned version (its parts) plus, of each writer's log, the frames that this version has not flushed
-//! and that were committed at one instant while the snapshot was taken ([`cut`](crate::engine::cut)). Which writers there
-//! are, and which version is the newest, was the same before and after that instant. Rows of logs stay in memory between snapshots, so only new ones
-//! are read ([`TailCache`](crate::engine::cache::TailCache)).
+//! and that were committed at one instant while the snapshot was taken ([`cut`](crate::engine::cut)). The writers and the
+//! newest version were the same before and after that instant. Rows of logs stay in memory between snapshots, so only new
+//! ones are read ([`TailCache`](crate::engine::cache::TailCache)).
 
 use super::gone::gone;
 use super::losses::losses;
@@ -29,7 +29,7 @@ use tidalite_query::{Grouping, NameMatcher, Pattern, RunFilter};
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    pub(crate) inner: Arc<StoreState>,
+    pub(crate) state: Arc<StoreState>,
     pub(crate) view: Arc<SnapshotView>,
 }
 
@@ -110,9 +110,10 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Busy` if files changed at each of 100 attempts; `Io`.
+    /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Busy` if files changed
+    /// at each of 100 attempts; `Io`.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        Snapshot::take(self.inner()?)
+        Snapshot::take(self.state()?)
     }
 }
 
@@ -121,7 +122,7 @@ impl Snapshot {
         let view = retry(state, || SnapshotView::take(state))?;
         // What this process writes from now on is later than all that it has seen.
         state.observe(view.clock_us());
-        Ok(Snapshot { inner: state.clone(), view: Arc::new(view) })
+        Ok(Snapshot { state: state.clone(), view: Arc::new(view) })
     }
 
     /// The manifest version that this snapshot reads.
@@ -174,7 +175,7 @@ impl Snapshot {
         Ok(self.known_runs())
     }
 
-    /// What is known of the runs, whatever is lost.
+    /// The runs, with the facts that can be read. Damage is no error.
     pub(crate) fn known_runs(&self) -> Vec<RunInfo> {
         let mut runs = Vec::with_capacity(self.view.runs.len());
         runs.extend(self.each_run());
@@ -269,7 +270,7 @@ impl Snapshot {
         self.known_run(id)
     }
 
-    /// What is known of one run, whatever is lost.
+    /// One run, with the facts that can be read. Damage is no error.
     ///
     /// # Errors
     /// `NotFound` if the store has no such run.
@@ -283,7 +284,7 @@ impl Snapshot {
         };
         there.map(info).ok_or_else(|| {
             let ids = self.view.runs.keys().map(String::as_str).filter(|id| !self.view.gone.contains(*id));
-            no_such_run("look up run", id, ids).at(self.inner.paths.root())
+            no_such_run("look up run", id, ids).at(self.state.paths.root())
         })
     }
 }
@@ -328,8 +329,7 @@ impl Logs {
             let version = state.cache.newest()?;
             let dirs = writers()?;
             let (tails, mut agreement) = state.cache.tails(&dirs, &version.manifest)?;
-            // A writer that has come has rows that are in no tail. One that has come and gone meanwhile left them to a
-            // newer version.
+            // A new writer has rows that are in no tail. If it is gone again, its rows are in a newer version.
             let same = newest()? == before && writers()?.iter().all(|dir| dirs.contains(dir));
             if same || tries == CUT_TRIES {
                 agreement.is_cut &= same;
@@ -339,7 +339,7 @@ impl Logs {
     }
 }
 
-/// The run table of a version. A salvage does without what is damaged of it.
+/// The run table of a version. A salvage leaves out what is damaged.
 fn run_table_of(
     state: &StoreState,
     version: &Version,

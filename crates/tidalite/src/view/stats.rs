@@ -88,7 +88,7 @@ impl Store {
         self.snapshot()?.stats()
     }
 
-    /// Bytes of all files, as [`Stats::bytes`]. Looks at no row, so it answers whatever the logs hold.
+    /// Bytes of all files, as [`Stats::bytes`]. It reads no rows, so damage does not affect it.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -101,7 +101,7 @@ impl Store {
     /// # Errors
     /// `Io` if a folder cannot be read; `NotFound` if the store is gone.
     pub fn bytes(&self) -> Result<u64> {
-        let state = self.inner()?;
+        let state = self.state()?;
         state.check_there()?;
         let bytes = FileBytes::of(&*state.vfs, &state.paths, &BTreeSet::new())?;
         Ok(bytes.replaced + bytes.logs + bytes.other)
@@ -160,7 +160,7 @@ impl Snapshot {
     /// `Corrupt` for a part that cannot be opened and for a log that has lost rows, unless this snapshot [reports
     /// damage](Self::on_damage): then [`Stats::damage`] names them. `Io` if a folder cannot be read.
     pub fn stats(&self) -> Result<Stats> {
-        let (vfs, paths) = (&*self.inner.vfs, &self.inner.paths);
+        let (vfs, paths) = (&*self.state.vfs, &self.state.paths);
         let all = self.with_all_hidden()?;
         let view = &all.view;
         let report = all.check_whole("count points")?;
@@ -214,7 +214,7 @@ impl Snapshot {
     }
 }
 
-/// Bytes of the files in a folder whose names `counts` says yes to.
+/// Bytes of the files in a folder whose names `counts` accepts.
 fn folder_bytes(vfs: &dyn Vfs, folder: &Path, counts: impl Fn(&str) -> bool) -> Result<u64> {
     let names = match vfs.read_dir(folder) {
         // Collection may have removed the folder of a dead writer.

@@ -1,8 +1,8 @@
 //! Which of a run's points are hidden: deleted ones always, rewound ones unless requested.
 //!
-//! A point's step and sequence number decide, before repeats are resolved. A rewind is to a step, so it does not hide
-//! points whose steps are automatic; a deletion does. So a hidden point replaces no visible one,
-//! nor the other way round. The extents of a row in the series table often decide for the whole row without reading it.
+//! A point's step and sequence number decide, before repeats are resolved. So a hidden point replaces no visible one, and
+//! no visible one replaces it. A rewind is to a step, so it does not hide points whose steps are automatic; a deletion
+//! does. The extents of a row in the series table often decide for the whole row without reading it.
 
 use crate::engine::tail_names::TELEMETRY;
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ use tidalite_query::{NameMatcher, Points};
 #[derive(Debug, Clone)]
 pub(crate) struct Tombstones {
     rules: Vec<HidingRule>,
-    /// What applies to series with these labels: a run of many ranks has many rules, and many series of each rank. The flag
-    /// says whether the series are telemetry.
+    /// The rules by labels, and by whether the series are telemetry. They are kept, since a run of many ranks has many
+    /// rules and many series of each rank.
     by_labels: Arc<Mutex<HashMap<(Labels, bool), OfLabels>>>,
 }
 
@@ -56,7 +56,7 @@ impl HidingRule {
         }
     }
 
-    /// Whether the rule hides points of series with these labels. Telemetry counts other steps, so no rewind hides it.
+    /// Whether the rule hides points of series with these labels. No rewind hides telemetry: its steps count samples.
     fn applies_to_labels(&self, labels: &Labels, telemetry: bool) -> bool {
         let has = |(key, value): (String, String)| labels.get(&key).as_deref() == Some(&*value);
         self.kept.is_none() || (!telemetry && self.labels.iter().all(has))
@@ -76,12 +76,12 @@ pub(crate) enum Automatic {
 }
 
 impl Automatic {
-    /// Of a row of a series table.
+    /// How many points of a row of a series table have automatic steps.
     pub(crate) fn of(row: &SeriesEntry) -> Automatic {
         Automatic::count(row.automatic, row.rows)
     }
 
-    /// So many of all.
+    /// The answer for `automatic` points out of `all`.
     pub(crate) fn count(automatic: u32, all: u32) -> Automatic {
         match automatic {
             0 => Automatic::None,
@@ -179,7 +179,7 @@ impl Tombstones {
         let (Some(least), Some(greatest)) = (Seq::from_i64(seqs.0), Seq::from_i64(seqs.1)) else {
             return Coverage::Some;
         };
-        // A moment covers the first frames of each writer. So both ends decide if they are of one writer; otherwise any
+        // A moment covers the first frames of each writer. So both ends decide if they are of one writer. If not, a
         // writer in between may differ.
         let one = least.writer() == greatest.writer();
         let mut coverage = Coverage::Nothing;

@@ -27,10 +27,10 @@ impl Store {
     /// # Errors
     /// `NotFound` if there is no such run; otherwise as [`Run::log`] and [`snapshot`](Self::snapshot).
     pub fn attach(&self, id: &str, labels: Labels) -> Result<Run> {
-        let inner = self.writable()?;
-        RunRecords::of(inner, id)?.must_have(inner, id, "attach to run")?;
-        let log = maintain::log(inner)?.clone();
-        let local = LocalRun::new(inner, log, id);
+        let state = self.writable()?;
+        RunRecords::of(state, id)?.must_have(state, id, "attach to run")?;
+        let log = maintain::log(state)?.clone();
+        let local = LocalRun::new(state, log, id);
         Ok(Run::new(self.clone(), id.into(), labels, None, local))
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct CountedGroup {
 /// # Errors
 /// Those of reading the greatest step of a run.
 pub(crate) fn automatic_steps(
-    inner: &Arc<StoreState>,
+    state: &Arc<StoreState>,
     mut groups: Vec<CountedGroup>,
     times_us: &[i64],
     same_row: impl Fn(usize, usize) -> bool,
@@ -43,7 +43,7 @@ pub(crate) fn automatic_steps(
             most = most.max(count);
         }
         let run = &of_run[0].run;
-        let first = inner.counters.of(run).take(most, || next_step(inner, run))?;
+        let first = state.counters.of(run).take(most, || next_step(state, run))?;
         for &place in of_run.iter().flat_map(|group| &group.places) {
             steps[place] = first.saturating_add(steps[place]);
         }

@@ -1,7 +1,7 @@
 //! A batch in the engine's types, and which rows belong to which series.
 //!
 //! Beside the batch itself this takes four bytes a row at most: steps, times and values are shared with the batch, names are
-//! looked at slice by slice, and the rows of a series are a list of runs.
+//! looked at slice by slice, and the rows of a series are a list of ranges.
 
 use super::automatic::{CountedGroup, automatic_steps};
 use super::batch_columns::{cast, integers, numbers, refuse_nulls, required, times, wrong, wrong_type};
@@ -33,15 +33,15 @@ pub(super) struct BatchSeries {
     pub(super) rows: RowList,
 }
 
-/// Ascending rows of a batch, in runs. A row alone is one number, a longer run is two: its first row with [`RUN`] set, and its
-/// end.
+/// Ascending rows of a batch, in ranges. A range of one row is one number. A longer one is two: its first row with
+/// [`RANGE`] set, and its end.
 #[derive(Debug, Default)]
 pub(super) struct RowList(Vec<u32>);
 
-/// Marks the first row of a run of several.
-const RUN: u32 = 1 << 31;
+/// Marks the first row of a range of several.
+const RANGE: u32 = 1 << 31;
 /// The most rows of a batch, which leaves the mark free.
-const ROWS_MAX: usize = RUN as usize - 1;
+const ROWS_MAX: usize = RANGE as usize - 1;
 /// Rows whose names are looked at together.
 const SLICE_ROWS: usize = 1 << 16;
 
@@ -50,17 +50,17 @@ impl RowList {
         let row = |n: usize| u32::try_from(n).expect("a batch has fewer rows than u32 counts");
         match rows.len() {
             1 => self.0.push(row(rows.start)),
-            _ => self.0.extend([row(rows.start) | RUN, row(rows.end)]),
+            _ => self.0.extend([row(rows.start) | RANGE, row(rows.end)]),
         }
     }
 
-    /// The runs, ascending.
-    pub(super) fn runs(&self) -> impl Iterator<Item = Range<usize>> {
+    /// The ranges, ascending.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         let mut numbers = self.0.iter();
         std::iter::from_fn(move || {
             let &first = numbers.next()?;
-            let start = (first & !RUN) as usize;
-            Some(match first & RUN {
+            let start = (first & !RANGE) as usize;
+            Some(match first & RANGE {
                 0 => start..start + 1,
                 _ => start..*numbers.next()? as usize,
             })
@@ -68,7 +68,7 @@ impl RowList {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.runs().map(|rows| rows.len()).sum()
+        self.ranges().map(|rows| rows.len()).sum()
     }
 
     /// The memory that it takes.
@@ -76,12 +76,12 @@ impl RowList {
         (self.0.capacity() * size_of::<u32>()) as u64
     }
 
-    /// Adds the rows of another list, which are others.
+    /// Adds the rows of another list, none of which are in this one.
     fn join(&mut self, other: &RowList) {
-        let mut runs: Vec<Range<usize>> = self.runs().chain(other.runs()).collect();
-        runs.sort_by_key(|rows| rows.start);
+        let mut ranges: Vec<Range<usize>> = self.ranges().chain(other.ranges()).collect();
+        ranges.sort_by_key(|rows| rows.start);
         self.0.clear();
-        runs.into_iter().for_each(|rows| self.push(rows));
+        ranges.into_iter().for_each(|rows| self.push(rows));
     }
 }
 
@@ -125,13 +125,13 @@ impl BatchRows {
     }
 
     /// Gives each series steps that count up.
-    pub(super) fn count_steps(&mut self, inner: &Arc<StoreState>) -> Result<()> {
+    pub(super) fn count_steps(&mut self, state: &Arc<StoreState>) -> Result<()> {
         let counted = |group: &BatchSeries| CountedGroup {
             run: group.key.run.clone(),
-            places: group.rows.runs().flatten().collect(),
+            places: group.rows.ranges().flatten().collect(),
         };
         let groups = self.groups.iter().map(counted).collect();
-        self.steps = automatic_steps(inner, groups, &self.times_us, |_, _| false)?.into();
+        self.steps = automatic_steps(state, groups, &self.times_us, |_, _| false)?.into();
         self.automatic = true;
         Ok(())
     }
@@ -251,7 +251,7 @@ impl Grouped {
         Ok(grouped.finish())
     }
 
-    /// Adds a run of rows of one series.
+    /// Adds a range of rows of one series.
     fn push(&mut self, code: (i32, i32, i32), rows: Range<usize>, labelled: bool) -> Result<()> {
         let at = match self.place.get(&code) {
             Some(&at) => at,
@@ -302,14 +302,14 @@ mod tests {
 
     #[test]
     fn a_list_gives_back_its_runs_in_order() {
-        let runs = [0..1, 1..2, 5..9, 9..10, 20..300_000];
+        let ranges = [0..1, 1..2, 5..9, 9..10, 20..300_000];
         let mut list = RowList::default();
-        runs.iter().cloned().for_each(|rows| list.push(rows));
-        assert_eq!(list.runs().collect::<Vec<_>>(), runs);
+        ranges.iter().cloned().for_each(|rows| list.push(rows));
+        assert_eq!(list.ranges().collect::<Vec<_>>(), ranges);
         let mut other = RowList::default();
         [3..4, 10..20].into_iter().for_each(|rows| other.push(rows));
         list.join(&other);
-        assert_eq!(list.runs().collect::<Vec<_>>(), [0..1, 1..2, 3..4, 5..9, 9..10, 10..20, 20..300_000]);
+        assert_eq!(list.ranges().collect::<Vec<_>>(), [0..1, 1..2, 3..4, 5..9, 9..10, 10..20, 20..300_000]);
         assert_eq!((list.len(), other.len()), (300_000 - 20 + 7 + 11, 11));
     }
 }

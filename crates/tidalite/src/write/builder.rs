@@ -67,7 +67,7 @@ impl RunBuilder {
         }
     }
 
-    /// Says whether the run must be new, or must exist. By default both are right.
+    /// Says whether the run must be new, or must exist. By default either is allowed.
     ///
     /// ```
     /// use tidalite::Exist;

@@ -10,7 +10,7 @@ use tidalite_model::{
 
 impl Store {
     /// Edits a run from any process, while others write to it. The editor does not take part in the run: its status
-    /// and end do not move.
+    /// and end do not change.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;

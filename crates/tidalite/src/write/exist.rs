@@ -68,7 +68,7 @@ impl FromStr for Exist {
         Self::ALL.into_iter().find(|exist| exist.to_string() == word).ok_or_else(|| {
             Error::invalid(
                 "read `exist`",
-                format!("{word:?} is not one of the words"),
+                format!("{word:?} does not say whether the run must exist"),
                 "use `any`, `new` or `must`",
             )
         })

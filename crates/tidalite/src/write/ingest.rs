@@ -1,8 +1,9 @@
 //! Bulk ingest: appends an Arrow record batch in long form as one unit.
 //!
 //! A small batch is one frame of the log, and so are batches of moderate size once a process has appended some. A large
-//! batch is sorted, written to a staged part and synced; then one frame that refers to the part accepts it. So a batch of any size is visible whole or not at all, and its write order is
-//! that of its frame. The part is written before this order is known; readers take it from the frame.
+//! batch is sorted, written to a staged part and synced; then one frame that refers to the part accepts it. So a batch of
+//! any size is visible whole or not at all, and its write order is that of its frame. The part is written before this
+//! order is known; readers take it from the frame.
 
 use super::batch_rows::{BatchRows, BatchSeries};
 use crate::engine::room::JobRoom;
@@ -23,8 +24,8 @@ use tidalite_query::{Points, Repeats, merge};
 /// Batches of at most this many rows are one frame of the log: 28 bytes per row, under half a megabyte. Larger batches
 /// are worth files of their own.
 const FRAME_ROWS_MAX: usize = 16_384;
-/// A process that appends many batches of a size between, as one per series, would leave three files for each. So only
-/// the first few of them become parts, and the others frames of the log, which a flush merges.
+/// A process may append many batches of moderate size, such as one per series. As parts, each would leave three files. So
+/// only the first few become parts. The others become frames of the log, which a flush merges.
 const STAGED_FREE: u64 = 8;
 /// The most rows of such a batch: seven megabytes as a frame. Still larger ones always become parts.
 const FRAME_ROWS_LARGEST: usize = 262_144;
@@ -32,12 +33,12 @@ const FRAME_ROWS_LARGEST: usize = 262_144;
 impl Store {
     /// Appends the points of a record batch, whole or not at all. Every process sees them when this returns.
     ///
-    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `value` (any number or boolean), and optionally `step`
-    /// (any integer), `time` (a timestamp of any unit, or integer µs since 1970 UTC; by default the current time) and
-    /// `labels` (text such as `host=a,rank=3`). Without `step`, the steps are automatic, as those of
+    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `value` (any number or boolean), and
+    /// optionally `step` (any integer), `time` (a timestamp of any unit, or integer µs since 1970 UTC; by default the
+    /// current time) and `labels` (text such as `host=a,rank=3`). Without `step`, the steps are automatic, as those of
     /// [`Run::log`](crate::Run::log): each series counts on after the greatest step of its run, in order of time, then of
-    /// the batch. A whole number that an `f64` cannot hold exactly
-    /// is an error. A timestamp finer than a microsecond is rounded down.
+    /// the batch. A whole number that an `f64` cannot hold exactly is an error. A timestamp finer than a microsecond is
+    /// rounded down.
     ///
     /// ```
     /// use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -85,7 +86,7 @@ fn append_rows(state: &Arc<StoreState>, rows: BatchRows) -> Result<Option<Seq>> 
         let mut series = vec![tidalite_log::SeriesId(0); rows.steps.len()];
         for group in &rows.groups {
             let id = log.series(&group.key)?;
-            for range in group.rows.runs() {
+            for range in group.rows.ranges() {
                 series[range].fill(id);
             }
         }
@@ -156,7 +157,7 @@ impl PointSource for BatchSource {
     }
 
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {
-        let rows = self.rows.groups[series].rows.runs().flatten();
+        let rows = self.rows.groups[series].rows.ranges().flatten();
         Ok(rows.step_by(nth).map(|r| self.rows.steps[r]).collect())
     }
 
@@ -167,7 +168,7 @@ impl PointSource for BatchSource {
         let written = Written::at(rows.read_us.max(1), rows.automatic);
         let gather_one = |group: &BatchSeries| {
             let mut points = Points::default();
-            for range in group.rows.runs() {
+            for range in group.rows.ranges() {
                 let steps = &rows.steps[range.clone()];
                 if steps.is_sorted() {
                     let start = range.start + lo.map_or(0, |lo| steps.partition_point(|&s| s < lo));

@@ -19,8 +19,8 @@ use tidalite_query::NameMatcher;
 impl Run {
     /// Continues from an earlier step, as after loading a checkpoint. Hides points of the run at steps greater than
     /// `step` that were written before: by this process until now, and by participants that had ended or died when
-    /// this one started. What other participants write who are still there is theirs to rewind. So all ranks of a job
-    /// may call this after a restart, each at its own moment. If this participant has labels, only series with these
+    /// this one started. A participant that still takes part rewinds its own points. So all ranks of a job may call
+    /// this after a restart, each at its own moment. If this participant has labels, only series with these
     /// labels are rewound. Points with automatic steps and telemetry (metrics below `system/`) stay, since they count
     /// other steps.
     ///
@@ -94,12 +94,12 @@ impl Store {
     /// # Errors
     /// `NotFound` if there is no such run; otherwise as [`Run::log`].
     pub fn delete_run(&self, id: &str) -> Result<Seq> {
-        let inner = self.writable()?;
-        Snapshot::take(inner)?.known_run(id)?;
-        with_reserve(inner, || {
+        let state = self.writable()?;
+        Snapshot::take(state)?.known_run(id)?;
+        with_reserve(state, || {
             // Make the log before the moment is taken, so that this writer does not count as one that begins after it.
-            let log = maintain::log(inner)?;
-            delete(inner, log, id, now(inner)?)
+            let log = maintain::log(state)?;
+            delete(state, log, id, now(state)?)
         })
     }
 
@@ -121,27 +121,27 @@ impl Store {
     /// `NotFound` if a given id is of no run, `Invalid` if nothing is chosen or a pattern is malformed: then no run is
     /// deleted. Otherwise as [`Run::log`]: then each run is deleted or not, and the call can be repeated for the rest.
     pub fn delete_runs(&self, what: &RunTargets) -> Result<Vec<String>> {
-        let inner = self.writable()?;
+        let state = self.writable()?;
         what.check("delete runs")?;
-        let ids: Vec<String> = Snapshot::take(inner)?.each_target(what)?.map(|run| run.id).collect();
-        let log = with_reserve(inner, || maintain::log(inner))?;
-        let before = now(inner)?;
+        let ids: Vec<String> = Snapshot::take(state)?.each_target(what)?.map(|run| run.id).collect();
+        let log = with_reserve(state, || maintain::log(state))?;
+        let before = now(state)?;
         for id in &ids {
-            with_reserve(inner, || delete(inner, log, id, before.clone()))?;
+            with_reserve(state, || delete(state, log, id, before.clone()))?;
         }
         Ok(ids)
     }
 }
 
-fn delete(inner: &Arc<StoreState>, log: &Log, id: &str, before: Moment) -> Result<Seq> {
+fn delete(state: &Arc<StoreState>, log: &Log, id: &str, before: Moment) -> Result<Seq> {
     let seq = log.append_change(id, &RunChange::Delete { before })?;
-    inner.counters.forget(id);
+    state.counters.forget(id);
     Ok(seq)
 }
 
 /// The moment of now: how far each writer has come.
-fn now(inner: &Arc<StoreState>) -> Result<Moment> {
-    let snapshot = Snapshot::take(inner)?;
+fn now(state: &Arc<StoreState>) -> Result<Moment> {
+    let snapshot = Snapshot::take(state)?;
     // A writer whose folder is gone writes no more. A writer that opens later gets a number that no version had
     // assigned by now.
     let ends = snapshot.view.tails.iter().map(|t| {

@@ -42,25 +42,25 @@ pub(super) struct RunState {
     store: Store,
     /// Shared with side logs, which must not keep the run open.
     pub(super) ended: Arc<AtomicBool>,
-    /// How the caller ended the run, where appending that failed. Dropping the run tries again.
+    /// The end that could not be appended. Dropping the run tries again.
     ending: Mutex<Option<RunChange>>,
 }
 
 /// The start of this participant.
 #[derive(Debug)]
 pub(super) struct OwnStart {
-    /// The write of it.
+    /// The seq of the start.
     pub(super) seq: Seq,
-    /// What participants wrote who had ended or died before it.
+    /// The writes of participants that had ended or died before the start.
     pub(super) gone: Moment,
-    /// The version of the store from which that is known.
+    /// The newest version of the store at that time.
     pub(super) version: u64,
 }
 
 /// The state of a run in one process.
 #[derive(Debug)]
 pub(super) struct LocalRun {
-    pub(super) inner: Arc<StoreState>,
+    pub(super) state: Arc<StoreState>,
     pub(super) log: Arc<Log>,
     /// Whether anything was logged.
     pub(super) logged: Arc<AtomicBool>,
@@ -91,12 +91,12 @@ impl Run {
         Run { shared: Arc::new(RunState { id, labels, start, local, in_child, store, ended, ending }) }
     }
 
-    /// What participants wrote who had ended or died before this one started. A handle that is attached did not start:
-    /// who have ended or died by now.
+    /// The writes of participants that had ended or died before this one started. An attached handle has no start; for
+    /// it, of those that have ended or died by now.
     pub(super) fn gone(&self) -> Result<Moment> {
         match &self.shared.start {
-            Some(start) => before_merges(&self.local()?.inner, &start.gone, start.version),
-            None => Ok(RunRecords::of(&self.local()?.inner, &self.shared.id)?.gone(&self.shared.id)),
+            Some(start) => before_merges(&self.local()?.state, &start.gone, start.version),
+            None => Ok(RunRecords::of(&self.local()?.state, &self.shared.id)?.gone(&self.shared.id)),
         }
     }
 
@@ -128,8 +128,8 @@ impl Run {
     /// Logs a row: values of several metrics at one step and the current time. If the step is `None`, it is *automatic*:
     /// the last step plus one. The first such step follows the greatest step of the run in the store, inherited points
     /// included and metrics below `system/` (telemetry) excluded. Several processes may count the same numbers. A point
-    /// with an automatic step is never a repeat of another: every answer has all of them. When this returns, every process sees the whole row, and the
-    /// row survives the death of this process.
+    /// with an automatic step is never a repeat of another: every answer has all of them. When this returns, every
+    /// process sees the whole row, and the row survives the death of this process.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -348,7 +348,7 @@ impl Run {
             ));
         }
         if !shared.local.log.forked() {
-            if shared.local.inner.is_closed() {
+            if shared.local.state.is_closed() {
                 return Err(Error::invalid(
                     "log to run",
                     "the store is closed",
@@ -357,7 +357,7 @@ impl Run {
             }
             return Ok(&shared.local);
         }
-        let state = shared.store.inner()?;
+        let state = shared.store.state()?;
         let log = maintain::log(state)?.clone();
         let writer = log.writer();
         let (process, local) =
@@ -387,7 +387,7 @@ impl RunState {
         let logged = self.local.logged.load(Ordering::Relaxed);
         RunChange::End(RunEnd {
             start: start.seq.ordinal(),
-            time_us: self.local.inner.vfs.now_us(),
+            time_us: self.local.state.vfs.now_us(),
             status,
             reason,
             logged,
@@ -401,7 +401,7 @@ impl Drop for RunState {
     fn drop(&mut self) {
         // From here on, side logs refuse rows.
         let ended = self.ended.swap(true, Ordering::AcqRel);
-        if ended || self.local.log.forked() || self.local.inner.is_closed() {
+        if ended || self.local.log.forked() || self.local.state.is_closed() {
             return;
         }
         let Some(start) = &self.start else { return };
@@ -418,7 +418,7 @@ impl Drop for RunState {
 impl LocalRun {
     pub(super) fn new(state: &Arc<StoreState>, log: Arc<Log>, run: &str) -> Self {
         LocalRun {
-            inner: state.clone(),
+            state: state.clone(),
             log,
             logged: Arc::default(),
             layouts: RwLock::default(),
@@ -461,7 +461,7 @@ impl LocalRun {
         time_us: Option<i64>,
         values: &[f64],
     ) -> Result<Seq> {
-        let now_us = self.inner.vfs.now_us();
+        let now_us = self.state.vfs.now_us();
         let time_us = match time_us {
             Some(t) => {
                 check_time(t)?;
@@ -482,13 +482,13 @@ impl LocalRun {
     /// The last step plus one; at first, the greatest step in the store plus one.
     #[cold]
     fn count_up(&self, run: &str) -> Result<i64> {
-        self.counter.take(1, || next_step(&self.inner, run))
+        self.counter.take(1, || next_step(&self.state, run))
     }
 }
 
 /// The step after the greatest of a run in the store.
-pub(super) fn next_step(inner: &Arc<StoreState>, run: &str) -> Result<i64> {
+pub(super) fn next_step(state: &Arc<StoreState>, run: &str) -> Result<i64> {
     let own = |metric: &str| !metric.starts_with(TELEMETRY);
-    let last = Snapshot::take(inner)?.step_max(run, own)?;
+    let last = Snapshot::take(state)?.step_max(run, own)?;
     Ok(last.map_or(0, |s| s.saturating_add(1)))
 }

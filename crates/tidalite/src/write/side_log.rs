@@ -36,7 +36,7 @@ impl Run {
             shared.id.clone(),
             shared.labels.clone(),
             local.log.clone(),
-            local.inner.vfs.clone(),
+            local.state.vfs.clone(),
             shared.ended.clone(),
             local.logged.clone(),
         ))
@@ -50,7 +50,7 @@ impl Run {
     /// The step after the last sample of the run's telemetry.
     pub(crate) fn next_sample(&self) -> Result<i64> {
         let telemetry = |metric: &str| metric.starts_with(TELEMETRY);
-        let last = Snapshot::take(&self.local()?.inner)?.step_max(self.id(), telemetry)?;
+        let last = Snapshot::take(&self.local()?.state)?.step_max(self.id(), telemetry)?;
         Ok(last.map_or(0, |s| s.saturating_add(1)))
     }
 }

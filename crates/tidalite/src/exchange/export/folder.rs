@@ -56,8 +56,7 @@ impl Selection {
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// store.run("a").start()?.log(0, &[("loss", 1.0)])?;
     /// let written = Cell::new(0);
-    /// let folder = dir.path().join("exported");
-    /// store.select().export_folder_with(&folder, FileFormat::Csv, &|points| {
+    /// store.select().export_folder_with(dir.path().join("exported"), FileFormat::Csv, &|points| {
     ///     written.set(points);
     ///     ControlFlow::Continue(())
     /// })?;

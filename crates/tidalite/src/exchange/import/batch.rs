@@ -181,8 +181,8 @@ impl<'a> PointBatch<'a> {
             group.or_insert_with(new).places.push(place);
         }
         let same_row = |a: usize, b: usize| !self.long && points.rows[a] == points.rows[b];
-        let inner = self.store.writable().map_err(ImportFault::Store)?;
-        automatic_steps(inner, groups.into_values().collect(), &points.times_us, same_row)
+        let state = self.store.writable().map_err(ImportFault::Store)?;
+        automatic_steps(state, groups.into_values().collect(), &points.times_us, same_row)
             .map_err(ImportFault::Store)
     }
 

@@ -95,9 +95,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `Invalid`, naming the file, the line or row (from 1), the column, and what to do, for a cell of a wrong type, a missing or
-    /// unknown column, a null, or a damaged file; `Unsupported` for an unknown extension or compression; `NotFound`, `Io`; and
-    /// those of [`append`](Store::append).
+    /// `Invalid`, naming the file, the line or row (from 1), the column, and what to do, for a cell of a wrong type, a
+    /// missing or unknown column, a null, or a damaged file; `Unsupported` for an unknown extension or compression;
+    /// `NotFound`, `Io`; and those of [`append`](Store::append).
     pub fn import(&self, path: impl AsRef<Path>, import: &Import) -> Result<ImportStats> {
         self.import_with(path, import, &|_, _| ControlFlow::Continue(()))
     }
@@ -224,7 +224,6 @@ impl Store {
     /// ```
     /// use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchIterator, StringArray};
     /// use std::sync::Arc;
-    /// use tidalite::Import;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// let batch = RecordBatch::try_from_iter([
@@ -233,7 +232,7 @@ impl Store {
     ///     ("loss", Arc::new(Float64Array::from(vec![Some(1.0), None]))),
     /// ])?;
     /// let batches = RecordBatchIterator::new([Ok(batch.clone())], batch.schema());
-    /// let stats = store.import_batches(batches, &Import::new().run("a").label_column("host"))?;
+    /// let stats = store.import_batches(batches, &tidalite::Import::new().run("a").label_column("host"))?;
     /// assert_eq!((stats.points, stats.empty), (1, 1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -75,7 +75,6 @@ impl Store {
     /// let copy = tidalite::Store::open(dir.path().join("there"))?;
     /// copy.run("b").start()?.log(0, &[("loss", 0.5)])?;
     /// store.edit("a").tag("best").apply()?;
-    ///
     /// let stats = store.merge(dir.path().join("there"))?;
     /// assert_eq!((stats.runs_new, stats.points), (1, 1));
     /// assert_eq!(store.select().points()?.collect()?.num_rows(), 2);
@@ -96,10 +95,7 @@ impl Store {
     /// use tidalite::{Merge, OnConflict};
     /// # let dir = tempfile::tempdir()?;
     /// # let (here, there) = (dir.path().join("here"), dir.path().join("there"));
-    /// for folder in [&here, &there] {
-    ///     let store = tidalite::Store::open(folder)?;
-    ///     store.run("a").start()?.log(0, &[("loss", 1.0)])?;
-    /// }
+    /// for folder in [&here, &there] { tidalite::Store::open(folder)?.run("a").start()?.log(0, &[("loss", 1.0)])?; }
     /// let store = tidalite::Store::open(&here)?;
     /// assert!(store.merge(&there).is_err());
     /// let rename = Merge::new().on_conflict(OnConflict::Suffix("-laptop".into()));
@@ -111,9 +107,9 @@ impl Store {
     ///
     /// # Errors
     /// `Invalid` if `from` is this store or no store, if both stores have different runs of one id and the options refuse
-    /// them, or if a run was thinned there and goes on from one that is here; `NotFound` if there is no such folder;
-    /// `Unsupported` if it has a newer format; `Corrupt` if it is damaged; otherwise as [`flush`](Self::flush). This store
-    /// is then as it was.
+    /// them, or if a series was thinned there of which this store has only some points; `NotFound` if there is no such
+    /// folder; `Unsupported` if it has a newer format; `Corrupt` if it is damaged; otherwise as [`flush`](Self::flush).
+    /// This store is then as it was.
     pub fn merge_with(
         &self,
         from: impl AsRef<Path>,
@@ -148,7 +144,7 @@ impl Store {
 fn open_other(state: &StoreState, from: &Path) -> Result<Store> {
     let options = Options::new().read_only(true).memory_bytes(state.options.memory_bytes);
     let other = options.threads(state.options.threads).vfs(state.options.vfs.clone()).open(from)?;
-    if state.is_same_store(other.inner()?)? {
+    if state.is_same_store(other.state()?)? {
         let wrong = "both paths are the same store";
         return Err(Error::invalid("merge stores", wrong, "give the folder of another store, or of a copy")
             .at(other.path()));
@@ -159,7 +155,7 @@ fn open_other(state: &StoreState, from: &Path) -> Result<Store> {
 /// What is damaged in the other store: an error, or the report of what is left out.
 fn damage(there: &Snapshot, options: &Merge) -> Result<DamageReport> {
     let report = DamageReport::new(options.on_damage);
-    there.view.meet_all_damage(there.inner.paths.root(), "merge stores", &report)?;
+    there.view.meet_all_damage(there.state.paths.root(), "merge stores", &report)?;
     Ok(report)
 }
 
@@ -169,9 +165,9 @@ fn has_new(meta: &PartMeta, numbers: &Numbers) -> bool {
         || meta.seq_gone.iter().any(|&(first, last, hi)| numbers.has_new_among(first, last, hi))
 }
 
-/// What this store has to list as lost once it has what is left of the other one. Frames that it has are not lost.
+/// The lost places of the other store that this one lists after the merge. Frames that this store has are not lost.
 fn losses(there: &Snapshot, numbers: &Numbers, targets: &Targets, damage: &DamageReport) -> Vec<Lost> {
-    let root = there.inner.paths.root();
+    let root = there.state.paths.root();
     let is_here = |lost: &Lost| {
         lost.frames.is_some_and(|(writer, _, end)| end.is_some_and(|end| end <= numbers.first_new(writer)))
     };
@@ -179,7 +175,7 @@ fn losses(there: &Snapshot, numbers: &Numbers, targets: &Targets, damage: &Damag
     let mut known: Vec<Finding> = there.view.losses.iter().map(|lost| lost.finding(root)).collect();
     known.extend(there.view.broken.iter().map(|(meta, e)| part_finding(meta, e)));
     let parts = there.view.broken.iter().filter(|(meta, _)| has_new(meta, numbers));
-    let parts = parts.map(|(meta, _)| Lost::part(root, &there.inner.paths.place(meta).points, meta));
+    let parts = parts.map(|(meta, _)| Lost::part(root, &there.state.paths.place(meta).points, meta));
     let found = damage.found();
     let others = found.iter().filter(|f| !known.contains(f)).map(|f| Lost::of_finding(root, f));
     let renamed = |run: &str| targets.get(run).cloned().unwrap_or_else(|| run.to_string());

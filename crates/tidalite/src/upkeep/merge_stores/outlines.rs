@@ -47,7 +47,7 @@ pub(super) fn carry(
     }
     let made = out.finish()?;
     if Account::of(&made) != expected {
-        let what = "thinned series came out with other counts than they went in";
+        let what = "the thinned series that were written have other counts than those that were read";
         return Err(Error::new(
             tidalite_model::ErrorKind::Corrupt,
             "merge stores",
@@ -60,7 +60,7 @@ pub(super) fn carry(
 
 fn mixed(key: &SeriesKey) -> Error {
     let what = format!(
-        "run {:?} was thinned in the other store after it had gone on there, and this store has its first part unthinned: \
+        "run {:?} was thinned in the other store after it had continued there, and this store has its earlier points unthinned: \
          metric {:?} would be counted twice",
         &*key.run, &*key.metric
     );

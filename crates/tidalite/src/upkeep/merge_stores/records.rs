@@ -93,7 +93,7 @@ impl Moving for Mover<'_> {
 
 /// Joins the other store's records into those of this store.
 pub(super) fn join_records(there: &Snapshot, numbers: &Numbers, targets: &Targets, runs: &mut RunTable) {
-    // Of writers that go on, the other store has frames that no moment of this store means.
+    // If the other store has more frames of a writer, no moment of this store covers those.
     let extended: Vec<(u32, u64)> = numbers.extended().collect();
     for record in runs.values_mut() {
         record.change_moments(|moment| {
@@ -109,7 +109,7 @@ pub(super) fn join_records(there: &Snapshot, numbers: &Numbers, targets: &Target
         there.view.runs.values().flat_map(|r| r.participants.keys().map(|o| numbers.seq(o.seq))).collect();
     for (id, record) in there.view.runs_with_last_steps() {
         let target = &targets[id];
-        // To a run that is new here, only writers that live can write what no moment of the other store means.
+        // If the run is new here, only living writers can write what no moment of the other store covers.
         let only_here = if runs.contains_key(target) { numbers.only_here() } else { &living };
         let moved = record.moved(&Mover { numbers, targets, only_here });
         let held = runs.entry(target.clone()).or_default();

@@ -152,7 +152,7 @@ impl Store {
         self.thin_dry_run_with(what, &|_, _| ControlFlow::Continue(()))
     }
 
-    /// As [`thin_dry_run`](Self::thin_dry_run); calls `progress` with the points looked at so far and those in total.
+    /// As [`thin_dry_run`](Self::thin_dry_run); calls `progress` with the points examined so far and those in total.
     ///
     /// ```
     /// use std::cell::Cell;
@@ -181,7 +181,7 @@ impl Store {
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<ThinStats> {
         what.check()?;
-        let state = self.inner()?;
+        let state = self.state()?;
         let snapshot = Snapshot::take(state)?.with_all_hidden()?;
         Ok(Thinning::of(state, &snapshot, what)?
             .outline(None, &|done, total| state.unless_closed(progress(done, total)))?

@@ -1,8 +1,8 @@
 //! The outline of one series: whether it can be thinned, and what remains of it.
 //!
-//! Its rows in parts are read stretch by stretch. A stretch is the rows whose steps overlap; they are merged, range by range
-//! of steps where they are long. So a long series is never in memory whole. Each point read is counted, with the bits of its value, since it is removed from
-//! its part. Hidden points are dropped permanently.
+//! Its rows in parts are read stretch by stretch. A stretch is the rows whose steps overlap; they are merged, range by
+//! range of steps where they are long. So a long series is never in memory whole. Each point read is counted, with the
+//! bits of its value, since it is removed from its part. Hidden points are dropped permanently.
 
 use crate::engine::on_damage::DamageReport;
 use crate::parts::anchors::StepAnchors;

@@ -23,28 +23,28 @@ use tidalite_parts::{Part, PartMeta};
 
 /// Thins runs. The caller must hold the store's lock, and the snapshot must be of the newest version.
 pub(super) fn thin(
-    inner: &StoreState,
+    state: &StoreState,
     snapshot: &Snapshot,
     what: &Thin,
     progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<ThinStats> {
-    let mut made = ThinnedParts::new(inner);
+    let mut made = ThinnedParts::new(state);
     let last = Cell::new((0, 0));
     let noted = |done, total| {
         last.set((done, total));
         progress(done, total)
     };
-    let mut done = Thinning::of(inner, snapshot, what)?.outline(Some(&mut made), &noted)?;
+    let mut done = Thinning::of(state, snapshot, what)?.outline(Some(&mut made), &noted)?;
     if done.stats.series > 0 {
         let write =
-            ThinnedVersion::write(inner, snapshot, &done, made, &|_, _| progress(last.get().0, last.get().1));
+            ThinnedVersion::write(state, snapshot, &done, made, &|_, _| progress(last.get().0, last.get().1));
         let version = write?;
         if what.must_shrink && version.bytes >= version.bytes_before {
-            version.remove(inner)?;
+            version.remove(state)?;
             done.stats = done.stats.without_gain();
         } else {
-            sync_part_folders(inner)?;
-            publish_version(inner, version.manifest)?;
+            sync_part_folders(state)?;
+            publish_version(state, version.manifest)?;
         }
     }
     Ok(done.stats)
@@ -52,7 +52,7 @@ pub(super) fn thin(
 
 /// The series to thin.
 pub(super) struct Thinning<'a> {
-    inner: &'a StoreState,
+    state: &'a StoreState,
     snapshot: &'a Snapshot,
     outliner: Outliner<'a>,
     series: Vec<(SeriesKey, Vec<RowRef>)>,
@@ -73,7 +73,7 @@ pub(super) struct Thinnings {
 }
 
 impl<'a> Thinning<'a> {
-    pub(super) fn of(inner: &'a StoreState, snapshot: &'a Snapshot, what: &Thin) -> Result<Thinning<'a>> {
+    pub(super) fn of(state: &'a StoreState, snapshot: &'a Snapshot, what: &Thin) -> Result<Thinning<'a>> {
         let view = &snapshot.view;
         let (runs, runs_running) = what.chosen(snapshot)?;
         for (meta, error) in &view.broken {
@@ -101,10 +101,10 @@ impl<'a> Thinning<'a> {
             buckets: what.buckets,
             bucket_points: what.bucket_points,
             // Each thread reads one series, and the other half of the memory is for what is written.
-            memory_bytes: inner.options.memory_bytes / 2 / inner.options.threads.max(1) as u64,
+            memory_bytes: state.options.memory_bytes / 2 / state.options.threads.max(1) as u64,
         };
         Ok(Thinning {
-            inner,
+            state,
             snapshot,
             outliner,
             series: found.into_iter().collect(),
@@ -121,7 +121,7 @@ impl<'a> Thinning<'a> {
     ) -> Result<Thinnings> {
         let mut done = Thinnings::default();
         done.stats.runs_running = self.runs_running;
-        let pool = self.inner.pool.get()?;
+        let pool = self.state.pool.get()?;
         let parts = &self.snapshot.view.parts;
         let rows = |rows: &[RowRef]| rows.iter().map(|r| u64::from(r.of(parts).rows)).sum::<u64>();
         let total = self.series.iter().map(|(_, r)| rows(r)).sum();
@@ -192,7 +192,7 @@ struct ThinnedVersion {
 
 impl ThinnedVersion {
     fn write(
-        inner: &StoreState,
+        state: &StoreState,
         snapshot: &Snapshot,
         done: &Thinnings,
         mut made: ThinnedParts<'_>,
@@ -217,9 +217,9 @@ impl ThinnedVersion {
                 "nothing was changed; run `tidalite verify`",
             ));
         }
-        let hiding = VersionHiding::of(inner, &next)?;
+        let hiding = VersionHiding::of(state, &next)?;
         for (&place, removed) in &done.removed {
-            carry_others(inner, &parts[place as usize], removed, &hiding, &mut next.parts, progress)?;
+            carry_others(state, &parts[place as usize], removed, &hiding, &mut next.parts, progress)?;
         }
         next.parts.extend(thinned);
         let before = &snapshot.view.version.manifest.parts;
@@ -231,11 +231,11 @@ impl ThinnedVersion {
     }
 
     /// Removes the files that were written.
-    fn remove(self, inner: &StoreState) -> Result<()> {
-        for place in self.made.iter().map(|meta| inner.paths.place(meta)) {
+    fn remove(self, state: &StoreState) -> Result<()> {
+        for place in self.made.iter().map(|meta| state.paths.place(meta)) {
             for path in place.files() {
-                if inner.vfs.stat(path)?.is_some() {
-                    inner.vfs.remove(path)?;
+                if state.vfs.stat(path)?.is_some() {
+                    state.vfs.remove(path)?;
                 }
             }
         }
@@ -245,7 +245,7 @@ impl ThinnedVersion {
 
 /// Replaces a part by one without the thinned series.
 fn carry_others(
-    inner: &StoreState,
+    state: &StoreState,
     part: &Arc<Part>,
     removed: &Removed,
     hiding: &VersionHiding,
@@ -253,8 +253,8 @@ fn carry_others(
     progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<()> {
     let Some(at) = parts.iter().position(|p| p.id == part.meta().id) else { return Ok(()) };
-    let (input, room) = (std::slice::from_ref(part), &JobRoom::by_hand(inner)?);
-    let merged = MergeJob { inner, parts: input, sorting: None, hiding, removed, room, progress };
+    let (input, room) = (std::slice::from_ref(part), &JobRoom::by_hand(state)?);
+    let merged = MergeJob { state, parts: input, sorting: None, hiding, removed, room, progress };
     let merged = merged.run()?;
     parts.splice(at..=at, merged.visible.into_iter().chain(merged.hidden));
     Ok(())
