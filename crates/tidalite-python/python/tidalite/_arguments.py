@@ -8,18 +8,19 @@ import inspect
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
-from . import _tidalite
+from ._tidalite import Run, Selection, Snapshot, Store, Table
 
 _VARIADIC: dict[type, tuple[str, ...]] = {
-    _tidalite.Selection: ("aggregate", "bottom", "top", "transform"),
-    _tidalite.Table: ("sort", "then"),
-    _tidalite.Run: ("add_tags", "remove_tags"),
+    Selection: ("aggregate", "bottom", "top", "transform"),
+    Table: ("sort", "then"),
+    Run: ("add_tags", "remove_tags"),
 }
 # `append` warns with the line of its caller, and names the right words itself.
-_UNWRAPPED: dict[type, tuple[str, ...]] = {_tidalite.Run: ("log",), _tidalite.Store: ("append",)}
-_CLASSES = (_tidalite.Store, _tidalite.Snapshot, _tidalite.Selection, _tidalite.Table, _tidalite.Run)
+_UNWRAPPED: dict[type, tuple[str, ...]] = {Run: ("log",), Store: ("append",)}
+_CLASSES = (Store, Snapshot, Selection, Table, Run)
 _FUNCTIONS = ("open", "salvage", "step_bucket", "time_bucket")
 
 # Words of pandas, matplotlib, TensorBoard, Weights & Biases and MLflow, each with ours. The first one that a method has is meant.
@@ -73,8 +74,9 @@ def attach() -> None:
             if callable(method) and not name.startswith("_") and name not in _UNWRAPPED.get(owner, ()):
                 if inspect.signature(method).parameters.keys() != {"self"}:
                     setattr(owner, name, _listed(method) if name in variadic else named(method))
+    compiled = import_module("._tidalite", __package__)
     for name in _FUNCTIONS:
-        setattr(_tidalite, name, named(getattr(_tidalite, name)))
+        setattr(compiled, name, named(getattr(compiled, name)))
 
 
 def named(method: Callable[..., Any]) -> Callable[..., Any]:
