@@ -1,6 +1,8 @@
 """The tables of plot options in the guide have every option with its default, and their examples draw."""
+import ast
 import inspect
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
@@ -40,6 +42,21 @@ def test_a_table_has_every_option_with_its_default(start):
         options.pop(data, None)
     shown = {name: default for name, default, _ in rows(start)}
     assert shown == {name: "required" if default is inspect.Parameter.empty else repr(default).replace("'", '"') for name, default in options.items()}
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "function"),
+    [("Selection", "plot", plot_selection), ("Table", "plot", plot_table), ("Store", "plot_parallel", plot_parallel), ("Store", "plot_scatter", plot_scatter)],
+)
+def test_the_types_list_every_option_with_its_default(owner, name, function):
+    text = Path(tidalite.__file__).with_name("_tidalite.pyi").read_text()
+    # Python 3.11 does not know statements that name a type.
+    stubs = ast.parse(re.sub(r"^type .*$", "", text, flags=re.MULTILINE))
+    members = next(node for node in stubs.body if isinstance(node, ast.ClassDef) and node.name == owner).body
+    arguments = next(node for node in members if isinstance(node, ast.FunctionDef) and node.name == name).args
+    listed = {arg.arg: ast.literal_eval(default) for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)}
+    taken = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    assert listed == taken
 
 
 @pytest.mark.parametrize("start", TABLES)

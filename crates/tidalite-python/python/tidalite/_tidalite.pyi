@@ -31,6 +31,8 @@ type _Scalar = str | bool | int | float | Enum | numpy.generic
 type _Label = _Scalar | Pattern | re.Pattern[str]
 type _Type = Literal["float64", "int64", "bool", "text", "time"]
 type _OnDamage = Literal["error", "report"]
+type _Colour = str | tuple[float, ...]
+type _RunValue = Literal["last", "min", "max", "mean", "median", "first"]
 type _Axis = Literal["step", "time", "elapsed"] | str
 
 __all__ = [
@@ -228,16 +230,42 @@ class Store:
         *,
         on_damage: _OnDamage = "error",
     ) -> tuple[Finding, ...]: ...
-    def plot_parallel(self, params: str | Sequence[str], metric: str, **options: Any) -> Any: ...
-    def plot_scatter(self, param: str, metric: str, **options: Any) -> Any: ...
+    def plot_parallel(
+        self,
+        params: str | Sequence[str],
+        metric: str,
+        *,
+        value: _RunValue = "last",
+        runs: _Runs | None = None,
+        where: _Names | None = None,
+        ax: Any = None,
+        legend: bool = True,
+        title: str | None = None,
+    ) -> Any: ...
+    def plot_scatter(
+        self,
+        param: str,
+        metric: str,
+        *,
+        value: _RunValue = "last",
+        runs: _Runs | None = None,
+        where: _Names | None = None,
+        color: _Colour | None = None,
+        label: str | None = None,
+        ax: Any = None,
+        legend: bool = True,
+        title: str | None = None,
+        log_x: bool | None = None,
+        log_y: bool = False,
+    ) -> Any: ...
     def importance(
         self,
         metric: str,
         params: str | Iterable[str] | None = None,
         *,
-        value: Literal["last", "min", "max", "mean", "median", "first"] = "last",
-        runs: Any = None,
-        where: str | Sequence[str] | None = None,
+        value: _RunValue = "last",
+        runs: _Runs | None = None,
+        where: _Names | None = None,
     ) -> Importance: ...
     def _repr_html_(self) -> str: ...
     def sync(self) -> None: ...
@@ -370,7 +398,21 @@ class Selection:
     def to_pandas(self) -> pandas.DataFrame: ...
     def to_polars(self) -> polars.DataFrame: ...
     def to_numpy(self) -> dict[str, numpy.ndarray[Any, Any]]: ...
-    def plot(self, **options: Any) -> Any: ...
+    def plot(
+        self,
+        *,
+        x: _Axis = "step",
+        buckets: int = 1000,
+        smooth: float | str | None = None,
+        color: _Colour | None = None,
+        label: str | Mapping[str, str] | None = None,
+        panels: Literal["metric", "run"] | None = "metric",
+        ax: Any = None,
+        legend: bool = True,
+        title: str | None = None,
+        log_x: bool = False,
+        log_y: bool = False,
+    ) -> Any: ...
     def _repr_html_(self) -> str: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
@@ -407,7 +449,21 @@ class Table:
     def to_pandas(self) -> pandas.DataFrame: ...
     def to_polars(self) -> polars.DataFrame: ...
     def to_numpy(self) -> dict[str, numpy.ndarray[Any, Any]]: ...
-    def plot(self, **options: Any) -> Any: ...
+    def plot(
+        self,
+        *,
+        x: str | None = None,
+        y: str | list[str] | None = None,
+        fill: float | None = None,
+        color: _Colour | None = None,
+        label: str | Mapping[str, str] | None = None,
+        panels: Literal["metric", "run"] | None = "metric",
+        ax: Any = None,
+        legend: bool = True,
+        title: str | None = None,
+        log_x: bool = False,
+        log_y: bool = False,
+    ) -> Any: ...
     def _repr_html_(self) -> str: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
