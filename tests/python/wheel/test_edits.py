@@ -80,7 +80,7 @@ def test_a_wrong_edit_is_refused_and_changes_nothing(store):
     before = store.runs()
     with pytest.raises(tidalite.Invalid, match="give one of running, finished, failed, lost"):
         store.edit("a", name="x", status="done")
-    with pytest.raises(TypeError, match="no argument nam"):
+    with pytest.raises(TypeError, match="no argument `nam`; did you mean `name=`"):
         store.edit("a", nam="x")
     for wrong in ({"name": 3}, {"params": 3}, {"add_tags": 3}, {"started": "noon"}, {"name": ""}):
         with pytest.raises((TypeError, tidalite.Invalid)):

@@ -138,6 +138,28 @@ def test_panels_are_per_metric_per_run_or_one(store):
         s.plot(panels="run", ax=plt.subplots()[1])
 
 
+def test_a_table_is_drawn_in_one_panel(store):
+    for run in ("b", "a"):
+        fill(store, run, 100, metrics=("x", "y"))
+    s = store.select()
+    ax = store.select("x").aggregate("p50", "p95", by="step:10").plot(panels=None)
+    assert legend_names(ax) == ["p95", "p50"] and ax.get_title() == ax.get_ylabel() == ""
+    ax = store.select("x").aggregate("mean", by=["run", "step:10"]).plot(panels=None)
+    assert sorted(legend_names(ax)) == ["a", "b"] and ax.get_title() == ax.get_ylabel() == "mean"
+    assert sorted(legend_names(s.aggregate("mean", by=["metric", "step:10"]).plot(panels=None))) == ["x", "y"]
+    assert len(s.aggregate("mean", by=["metric", "step:10"]).plot()) == 2
+    ax = store.select("x").aggregate("min", "max", by="run").plot(panels=None)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["min a", "min b", "max a", "max b"]
+    assert sorted(legend_names(s.band(9).plot(panels=None))) == ["x", "y"]
+    for table in (s.points(), s.chart(9)):
+        assert sorted(legend_names(table.plot(panels=None))) == ["x a", "x b", "y a", "y b"]
+    for table in (s.band(9), s.aggregate("mean", by=["run", "step:10"])):
+        with pytest.raises(tidalite.Invalid, match="`panels` is 'run', which this kind of table does not take; give None"):
+            table.plot(panels="run")
+    with pytest.raises(tidalite.Invalid, match="does not take `panels`"):
+        s.latest().plot(panels=None)
+
+
 @pytest.mark.parametrize(
     ("given", "match"),
     [
@@ -149,6 +171,9 @@ def test_panels_are_per_metric_per_run_or_one(store):
         ({"axes": None}, "no option `axes`; give `ax`"),
         ({"run": "a"}, r"no option `run`; choose what is drawn before: store.select\(metrics, runs=…"),
         ({"figsize": (1, 2)}, r"no option `figsize`; .* plt.subplots\(figsize="),
+        ({"ylim": (0, 1)}, r"no option `ylim`; set it on the Axes that the plot returns: ax.set_ylim"),
+        ({"savefig": "a.png"}, r"no option `savefig`; save the figure of the Axes that the plot returns: ax.figure.savefig"),
+        ({"linewidth": 3}, "no option `linewidth`; change the lines of the Axes"),
         ({"legnd": True}, "no option `legnd`; did you mean `legend`. it has x, buckets, smooth"),
         ({"zzz": 1}, "no option `zzz`; it has x, buckets, smooth"),
         ({"log_y": "yes"}, "`log_y` is 'yes'; give True or False"),

@@ -13,8 +13,12 @@ Log a run, and read it back:
 Steps are 64-bit whole numbers. Times are microseconds since 1970 UTC, or datetimes. Values are 64-bit floats, kept bit for bit,
 NaN and infinities included. Every error of a store is a `tidalite.Error`; each subclass calls for a different reaction.
 """
-from . import _store_methods
-from ._tidalite import (
+from . import _arguments, _store_methods
+
+# Before the functions below are taken from the compiled module.
+_arguments.attach()
+
+from ._tidalite import (  # noqa: E402
     REMOVE,
     Bucket,
     Busy,
@@ -45,7 +49,7 @@ from ._tidalite import (
     step_bucket,
     time_bucket,
 )
-from .records import (
+from .records import (  # noqa: E402
     CompactStats,
     Explain,
     Finding,

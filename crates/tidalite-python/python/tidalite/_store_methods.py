@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from ._arguments import named
 from ._tidalite import Store
 
 if TYPE_CHECKING:
@@ -87,4 +88,4 @@ def attach() -> None:
     """Makes the functions of this module methods of `Store`. They stand here since they need no compiled code."""
     for method in (plot_parallel, plot_scatter, importance, _repr_html_):
         method.__qualname__ = f"Store.{method.__name__}"
-        setattr(Store, method.__name__, method)
+        setattr(Store, method.__name__, named(method))

@@ -18,8 +18,8 @@ _BUCKETS = ("step_bucket", "time_bucket")
 _COUNTS = ("count", "finite", "nan", "inf")
 
 
-def draw_aggregate(rows: dict[str, Array], y: list[str] | None, fill: float | None, options: Options) -> Any:
-    """Draws one panel per aggregate; per metric too, if metrics are a group, since scales differ."""
+def draw_aggregate(rows: dict[str, Array], y: list[str] | None, fill: float | None, options: Options, *, in_one: bool) -> Any:
+    """Draws one panel per aggregate; per metric too, if metrics are a group, since scales differ. With `in_one` all is in one panel."""
     bucket = next((name for name in rows if name in _BUCKETS), None)
     # Text columns, params and the bucket are the group of a row; the other columns are its aggregates.
     by = [n for n, column in rows.items() if (column.dtype == object or n.startswith("param:")) and n != bucket]
@@ -32,20 +32,24 @@ def draw_aggregate(rows: dict[str, Array], y: list[str] | None, fill: float | No
     parts = [[part(name, value) for value in rows[name]] for name in by]
     keys: list[tuple[str, ...]] = list(zip(*parts, strict=True)) if by else [()] * len(rows[numbers[0]])
     # One panel per metric; but bars of metrics without another group share one panel.
-    split = "metric" in by and (bucket is not None or len(by) > 1)
+    split = not in_one and "metric" in by and (bucket is not None or len(by) > 1)
     place = by.index("metric") if split else -1
 
     def panel(name: str, key: tuple[str, ...]) -> str:
+        if in_one:
+            return numbers[0] if len(numbers) == 1 else ""
         return key[place] if split and len(numbers) == 1 else f"{name} of {key[place]}" if split else name
 
-    def rest(key: tuple[str, ...]) -> tuple[str, ...]:
+    def rest(name: str, key: tuple[str, ...]) -> tuple[str, ...]:
+        if in_one and len(numbers) > 1:
+            return (name, *key)
         return tuple(part for i, part in enumerate(key) if i != place) or ("all",)
 
     if bucket is None:
         if fill is not None:
             raise invalid("there are no buckets to fill; leave `fill` out, or group by a step or time bucket")
         order = _bar_order(keys, [rows[name] for name in rows if name not in by])
-        bars = [(panel(name, keys[i]), rest(keys[i]), float(rows[name][i])) for name in numbers for i in order]
+        bars = [(panel(name, keys[i]), rest(name, keys[i]), float(rows[name][i])) for name in numbers for i in order]
         return draw_bars(bars, "panel", options)
     curves = []
     grid = _Grid(rows[bucket])
@@ -55,7 +59,7 @@ def draw_aggregate(rows: dict[str, Array], y: list[str] | None, fill: float | No
             x, y_values, bad = grid.line(rows[bucket][rows_of_key], rows[name][rows_of_key], name, fill)
             run = rows["run"][at[0]] if "run" in by else ""
             facts = table_facts(rows, options.fields, at[0], by)
-            curves.append(Curve(panel(name, key), rest(key), x, y_values, bad, run=run, facts=facts))
+            curves.append(Curve(panel(name, key), rest(name, key), x, y_values, bad, run=run, facts=facts))
     ylabel = numbers[0] if len(numbers) == 1 else None
     return draw(curves, "step" if bucket == "step_bucket" else "time (UTC)", options, what="panel", ylabel=ylabel)
 

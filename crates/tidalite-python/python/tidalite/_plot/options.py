@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from typing import Any
 
 _SELECT = "choose what is drawn before: store.select(metrics, runs=…, where=…)"
+_AXES = "set it on the Axes that the plot returns: ax.set_ylim(0, 1), ax.set_ylabel(…), ax.grid(True)"
+_SAVE = 'save the figure of the Axes that the plot returns: ax.figure.savefig("loss.png")'
 _FIGSIZE = "give axes of the size that you want: figure, ax = plt.subplots(figsize=(8, 4)), then ax=ax"
 _OTHER_WORDS = {
     **dict.fromkeys(("logx", "xscale", "x_log", "xlog", "semilogx"), "log_x"),
@@ -23,6 +25,9 @@ _OTHER_WORDS = {
 _REMEDIES = {
     **dict.fromkeys(("run", "runs", "metric", "metrics", "where", "steps", "time"), _SELECT),
     **dict.fromkeys(("figsize", "size", "width", "height", "dpi"), _FIGSIZE),
+    **dict.fromkeys(("xlim", "ylim", "xlabel", "ylabel", "x_label", "y_label", "xticks", "yticks", "grid", "rot", "fontsize"), _AXES),
+    **dict.fromkeys(("save", "savefig", "path", "file", "filename", "fname", "output", "show"), _SAVE),
+    **dict.fromkeys(("lw", "linewidth", "ls", "linestyle", "marker", "style", "kind"), "change the lines of the Axes that the plot returns: ax.lines"),
     "smooth": 'smooth before: selection.transform("ema:0.9"), or use Selection.plot(smooth=0.9)',
     "buckets": "give the number of buckets to the call that makes the table, such as chart(500)",
 }

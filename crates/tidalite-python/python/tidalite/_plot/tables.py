@@ -29,7 +29,7 @@ _SERIES = ("run", "metric", "labels")
 
 @dataclass(frozen=True)
 class _Asked:
-    """The options that only some kinds of table take; `None` is not given."""
+    """The options that only some kinds of table take; `None` is not given, except that `panels` is `"metric"` then."""
 
     x: str | None
     y: list[str] | None
@@ -39,8 +39,15 @@ class _Asked:
     def refuse(self, *names: str) -> None:
         """Raises Invalid if one of these options is given."""
         for name in names:
-            if getattr(self, name) is not None:
+            if getattr(self, name) != ("metric" if name == "panels" else None):
                 raise invalid(f"this kind of table does not take `{name}`; leave it out")
+
+    @property
+    def in_one(self) -> bool:
+        """Whether all is drawn in one panel; tables without a panel for each run take `panels=None` alone."""
+        if self.panels == "run":
+            raise invalid("`panels` is 'run', which this kind of table does not take; give None for one panel, or leave it out")
+        return self.panels is None
 
     def x_of(self, *names: str) -> str:
         """The column of x: the one that was asked for, or the first of these names."""
@@ -57,7 +64,7 @@ def plot_table(
     fill: float | None = None,
     color: str | None = None,
     label: str | Mapping[str, str] | None = None,
-    panels: str | None = None,
+    panels: str | None = "metric",
     ax: Any = None,
     legend: bool = True,
     title: str | None = None,
@@ -75,15 +82,15 @@ def plot_table(
     - `aggregate`: one panel per aggregate (those in `y`, or all), with lines over a step or time bucket, else bars. Lines break at time
       buckets without points; counts are 0 there. `fill=0` draws that number in place of every gap.
 
-    `color`, `label`, `panels` (of points and charts), `ax`, `legend`, `title`, `log_x` and `log_y` are as of `Selection.plot`. A field
-    for colours or labels has to be a column.
+    `panels=None` draws all metrics and aggregates in one Axes, and `panels="run"` points and charts in one for each run. `color`,
+    `label`, `ax`, `legend`, `title`, `log_x` and `log_y` are as of `Selection.plot`. A field for colours or labels has to be a column.
     """
     refuse_unknown(unknown, _OPTIONS)
     options = Options(ax, legend, title, log_x, log_y, label, color)
     if fill is not None and (isinstance(fill, bool) or not isinstance(fill, (int, float))):
         raise TypeError(f"`fill` is {fill!r}; give a number, such as 0")
     if panels not in ("metric", "run", None):
-        raise invalid(f"`panels` is {panels!r}; give 'metric' or 'run'")
+        raise invalid(f"`panels` is {panels!r}; give 'metric', 'run' or None")
     drawing = _DRAWINGS.get(table.kind)
     if drawing is None:
         raise invalid(f"a table of kind {table.kind} has no plot; use to_pandas().plot()")
@@ -120,7 +127,7 @@ def _points(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
         y = np.where(finite, value, np.nan)
         facts = table_facts(rows, options.fields, s.start, _SERIES)
         curves.append(Curve(metric, (run, labels), rows[x][s], y, ~finite, run=run, metric=metric, facts=facts))
-    return draw(arranged(curves, asked.panels or "metric"), _label(rows, x), options, what=asked.panels or "metric")
+    return draw(arranged(curves, asked.panels), _label(rows, x), options, what=asked.panels or "metric")
 
 
 def _chart(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
@@ -132,7 +139,7 @@ def _chart(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
     def facts(run: str, labels: str) -> dict[str, Any]:
         return table_facts({"run": [run], "labels": [labels]}, options.fields, 0, _SERIES)
 
-    curves = arranged(chart_curves(rows, facts), asked.panels or "metric")
+    curves = arranged(chart_curves(rows, facts), asked.panels)
     return draw(curves, _label(rows, x), options, what=asked.panels or "metric")
 
 
@@ -145,17 +152,18 @@ def _latest(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
 
 
 def _band(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
-    asked.refuse("y", "fill", "panels")
-    x = asked.x_of("x" if "x" in rows else "step")
+    asked.refuse("y", "fill")
+    x, in_one = asked.x_of("x" if "x" in rows else "step"), asked.in_one
     by = [name for name in rows if name not in _BAND]
     over_time = rows[x].dtype.kind == "M"
     curves = []
     for s in series_slices([rows[name] for name in by], len(rows[x])):
         metric = rows["metric"][s.start] if "metric" in by else ""
         mean, std = rows["mean"][s], rows["std"][s]
+        key = tuple(part(name, rows[name][s.start]) for name in by if name != "metric" or in_one)
         curve = Curve(
-            panel=metric,
-            key=tuple(part(name, rows[name][s.start]) for name in by if name != "metric") or ("mean ± std",),
+            panel="" if in_one else metric,
+            key=key or ("mean ± std",),
             x=bucket_middle(rows, s),
             y=mean,
             bad=rows["nonfinite"][s] > 0,
@@ -177,8 +185,8 @@ def _align(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
 
 
 def _aggregate(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
-    asked.refuse("x", "panels")
-    return draw_aggregate(rows, asked.y, asked.fill, options)
+    asked.refuse("x")
+    return draw_aggregate(rows, asked.y, asked.fill, options, in_one=asked.in_one)
 
 
 def _label(rows: dict[str, Array], x: str) -> str:
