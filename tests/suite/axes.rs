@@ -99,6 +99,21 @@ fn a_point_stands_at_the_last_value_of_the_other_metric() {
     assert_eq!(told(&over.lttb(10).unwrap()).values().map(Vec::len).collect::<Vec<_>>(), [10; 5]);
     assert_eq!(over.align(Fill::Previous).unwrap().num_columns(), 6);
     assert_eq!(over.align(Fill::Linear).unwrap_err().kind(), ErrorKind::Invalid);
+    let ahead = |key: &SeriesKey, point: &Point| {
+        let of = |labels: &str| {
+            let mut there =
+                tokens.iter().filter(|(k, _)| k.run == key.run && k.labels.as_str() == labels).peekable();
+            there.peek()?;
+            Some(there.find(|(_, p)| p.step >= point.step && p.value.is_finite()).map(|(_, p)| p.value))
+        };
+        of(key.labels.as_str()).or_else(|| of("")).flatten()
+    };
+    let next = store.select().metric("loss").over(XAxis::NextMetric("tokens".into()));
+    let (found, expected) = (told(&next.points().unwrap()), self::expected(&store, ahead));
+    assert!(found == expected && found != told(&over.points().unwrap()), "of {} series", found.len());
+    let rows = found.values().map(Vec::len).sum::<usize>() as i64;
+    let chart = next.chart(20).unwrap();
+    assert_eq!(chart["count"].as_primitive::<Int64Type>().values().iter().sum::<i64>(), rows);
     // A range of steps selects the points that are drawn. The x-axis still sees earlier values.
     let late = store.select().metric("loss").steps(290..).over(XAxis::Metric("tokens".into()));
     assert_eq!(told(&late.points().unwrap()).values().map(Vec::len).collect::<Vec<_>>(), [10; 5]);

@@ -48,6 +48,7 @@ mod process_fork;
 mod retract;
 mod roles;
 mod rollups;
+mod run_list;
 mod shapes;
 mod short_jobs;
 mod sums;

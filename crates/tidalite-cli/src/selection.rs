@@ -93,12 +93,13 @@ impl SelectionArgs {
     /// # Errors
     /// Those of [`nothing`](Self::nothing).
     pub(crate) fn nothing_over(&self, x: &XAxis, snapshot: &Snapshot) -> CliResult<CliError> {
-        if let XAxis::Metric(name) = x
+        if let Some(name) = x.metric()
             && !self.over(snapshot).summaries()?.is_empty()
         {
             let name = printable(name);
+            let side = if matches!(x, XAxis::NextMetric(_)) { "after" } else { "before" };
             let text = format!(
-                "nothing matches: no selected run has a finite value of {name} at or before its points"
+                "nothing matches: no selected run has a finite value of {name} at or {side} its points"
             );
             return Ok(CliError::Nothing(text));
         }

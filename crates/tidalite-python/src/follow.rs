@@ -90,6 +90,7 @@ impl Follow {
             batches,
             damage: new,
             kind: "points",
+            total: None,
         }))
     }
 

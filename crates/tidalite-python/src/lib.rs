@@ -31,6 +31,7 @@ mod reduce;
 mod reopen;
 mod run;
 mod run_arguments;
+mod run_table;
 mod salvage;
 mod select_arguments;
 mod selection;

@@ -118,8 +118,8 @@ impl Selection {
     ///
     /// Words: 'ema:0.9' (debiased exponential moving average by weight, as TensorBoard draws it), 'half-life:100' (the same by
     /// half-life, in steps) or 'half-life:10s' (in time), 'mean:50' (of the last 50 points), 'rate' (growth of a counter per
-    /// second; a fall means that it restarted at zero), 'derivative:step', 'derivative:time' (per second). NaN and infinities
-    /// pass through unchanged and do not affect other points.
+    /// second; a fall means that it restarted at zero), 'derivative:step', 'derivative:time' (per second), 'integral' (by time in
+    /// seconds: of a power, the energy so far). NaN and infinities pass through unchanged and do not affect other points.
     ///
     /// >>> with store.run("a") as run:
     /// ...     for step in range(6):
@@ -144,8 +144,9 @@ impl Selection {
     /// The points, in the columns run, metric, labels, step, time, value, ordered by run, metric, labels and step.
     ///
     /// Another `x` adds a last column `x`, which orders the points of a series: 'time', 'elapsed' (seconds since the run's start),
-    /// or 'metric:<name>' (the last finite value of that metric in the run at the step or before). All points are then held in
-    /// memory.
+    /// 'metric:<name>' (the last finite value of that metric in the run at the step or before), or 'next:<name>' (the first one at
+    /// the step or after: for a metric that is logged at the end of what it counts, such as an epoch). All points are then held
+    /// in memory.
     #[pyo3(signature = (x="step"))]
     fn points(&self, x: &str) -> PyResult<AnswerTable> {
         self.table_over(x, OverXKind::Points, TableKind::Points)
@@ -154,8 +155,10 @@ impl Selection {
     /// Aggregates: one row per group, ordered by group; one row in all without `by`.
     ///
     /// Aggregates are count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax, argnan (the step of the
-    /// first NaN), time_first, time_last, median, exact percentiles such as p95 or p99.9, and p95~ from a sketch, which is within 1 %
-    /// and needs little memory. All but the counts, first, last and argnan are over finite values; std and var divide by n.
+    /// first NaN), step_first and step_last (the least and the greatest step), time_first and time_last (the times of the points
+    /// there), time_min and time_max (the least and the greatest time), median, exact percentiles such as p95 or p99.9, and p95~
+    /// from a sketch, which is within 1 % and needs little memory. All but the counts, steps, times, first and last are over finite
+    /// values; std and var divide by n.
     /// `by` is one or several of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', 'step:<width>', 'time:<width>' (such as
     /// 'time:10s'), step_bucket(n), time_bucket('1s').
     ///
@@ -233,7 +236,7 @@ impl Selection {
         self.table_over(x, OverXKind::Band(buckets, by, over), plain)
     }
 
-    /// Series side by side: the column step or time (or x, on 'elapsed' or 'metric:<name>'), then one column per series, which is
+    /// Series side by side: the column step or time (or x, on 'elapsed', 'metric:<name>' or 'next:<name>'), then one column per series, which is
     /// null where the series has no point and `fill` gives no value.
     ///
     /// `fill` is 'none', 'previous' (the last value at or before), or 'linear' (between the neighbours). The default is 'none' on
@@ -292,6 +295,18 @@ impl Selection {
     fn m4(&self, columns: i64, x: &str) -> PyResult<AnswerTable> {
         let columns = positive("m4", columns)?;
         self.table_over(x, OverXKind::M4(columns), TableKind::M4(columns))
+    }
+
+    /// About `points` points of each series, evenly by their number: the first, the last, and those between at equal distances; and
+    /// besides these every NaN and infinity.
+    ///
+    /// >>> with store.run("a") as run:
+    /// ...     for step in range(100):
+    /// ...         run.log({"loss": 1 / (step + 1)}, step=step)
+    /// >>> store.select("loss").sample(4)["step"].to_list()
+    /// [0, 33, 66, 99]
+    fn sample(&self, points: i64) -> PyResult<AnswerTable> {
+        Ok(self.table(TableKind::Sample(positive("sample", points)?)))
     }
 
     /// Hands out points as they are logged, each once: by `poll()`, `wait(timeout)`, or iteration.

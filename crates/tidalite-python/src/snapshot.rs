@@ -4,8 +4,10 @@ use crate::arguments::names::names;
 use crate::errors::raise;
 use crate::records;
 use crate::run_arguments::run_id;
+use crate::run_table::RunTableArguments;
 use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
+use crate::table::AnswerTable;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use tidalite::{History, OnDamage, Snapshot};
@@ -120,6 +122,24 @@ impl StoreSnapshot {
         });
         let (run, totals) = found.map_err(raise)?;
         records::runs(py, &[run], totals.as_ref())?.get_item(0)
+    }
+
+    /// The runs with values of metrics and fields, as `Store.table` returns them.
+    #[pyo3(signature = (columns, *, runs=None, r#where=None, labels=None, sort=None, offset=0, limit=None))]
+    #[allow(clippy::too_many_arguments)] // they are keywords
+    pub(crate) fn table(
+        &self,
+        py: Python<'_>,
+        columns: &Bound<'_, PyAny>,
+        runs: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        sort: Option<&Bound<'_, PyAny>>,
+        offset: i64,
+        limit: Option<i64>,
+    ) -> PyResult<AnswerTable> {
+        let filters = r#where;
+        RunTableArguments { columns, runs, filters, labels, sort, offset, limit }.answer(py, &self.snapshot)
     }
 
     /// The labels of series, as `Store.labels` returns them.

@@ -1,4 +1,4 @@
-//! The Python class `Store`. The two longest docstrings are in `docs/`.
+//! The Python class `Store`. The longest docstrings are in `docs/`.
 
 use crate::append;
 use crate::arguments::params;
@@ -17,6 +17,7 @@ use crate::run_arguments::{configured, described, read_conflict, read_targets, r
 use crate::select_arguments::SelectArguments;
 use crate::selection::Selection;
 use crate::snapshot::StoreSnapshot;
+use crate::table::AnswerTable;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use std::collections::BTreeMap;
@@ -195,16 +196,7 @@ impl Store {
         StoreSnapshot::take(py, &self.handle.store, on_damage)
     }
 
-    /// The runs, ordered by id: a list of `RunInfo`, which notebooks show as a table and `to_pandas()` converts. `where` is a filter,
-    /// or a list of filters that must all match, as in `select`.
-    ///
-    /// >>> for lr in (1e-2, 1e-4):
-    /// ...     store.run(f"lr-{lr}", params={"lr": lr}).finish()
-    /// >>> store.runs("params.lr > 1e-3 and status = 'finished'").ids
-    /// ['lr-0.01']
-    ///
-    /// With `totals` each has `series`, `points`, `last_step` and `last_time` of its own points: the series tables of all parts are
-    /// read for it, and points of runs that were rewound or have repeats. Otherwise no part is opened for it and these are None.
+    #[doc = include_str!("docs/runs.txt")]
     #[pyo3(signature = (r#where=None, *, totals=false))]
     fn runs<'py>(
         &self,
@@ -231,6 +223,23 @@ impl Store {
         totals: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.snapshot(py, "error")?.run_info(py, id, totals)
+    }
+
+    #[doc = include_str!("docs/table.txt")]
+    #[pyo3(signature = (columns, *, runs=None, r#where=None, labels=None, sort=None, offset=0, limit=None))]
+    #[allow(clippy::too_many_arguments)] // they are keywords
+    fn table(
+        &self,
+        py: Python<'_>,
+        columns: &Bound<'_, PyAny>,
+        runs: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        sort: Option<&Bound<'_, PyAny>>,
+        offset: i64,
+        limit: Option<i64>,
+    ) -> PyResult<AnswerTable> {
+        self.snapshot(py, "error")?.table(py, columns, runs, r#where, labels, sort, offset, limit)
     }
 
     /// Deletes a run, given as a `Run` or by its id: everything that any process has written to it disappears from every answer at

@@ -55,6 +55,10 @@ AGGREGATES = {
     "p95": "quantile_cont(value, 0.95) filter (finite)",
     "p12.5": "quantile_cont(value, 0.125) filter (finite)",
     "argnan": "min(step) filter (isnan(value))",
+    "step_first": "min(step)",
+    "step_last": "max(step)",
+    "time_min": "min(time)",
+    "time_max": "max(time)",
 }
 # For one series only: points of several series at one step have no order.
 OF_A_SERIES = {

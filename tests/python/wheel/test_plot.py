@@ -244,7 +244,7 @@ def test_an_empty_answer_is_refused_with_a_remedy(store):
 def test_invalid_options_are_refused_by_name(store):
     fill(store, "a")
     s = store.select()
-    with pytest.raises(tidalite.Invalid, match="`x` is 'epoch'; give step, time, elapsed or metric:<name>"):
+    with pytest.raises(tidalite.Invalid, match="`x` is 'epoch'; give step, time, elapsed, metric:<name> or next:<name>"):
         s.plot(x="epoch")
     with pytest.raises(tidalite.Invalid, match="there is no column nope; there are run"):
         s.points().plot(x="nope")

@@ -289,4 +289,49 @@ pub(super) const BUGS: &[PlantedBug] = &[
         )],
         test: "rollups::calendar_buckets_hold_the_hours_of_their_months",
     },
+    PlantedBug {
+        name: "plain-runs-with-points-in-logs",
+        file: "crates/tidalite/src/plan/plain.rs",
+        edits: &[(
+            "                    runs.remove(run);\n                    latest",
+            "                    if !PLANTED { runs.remove(run); }\n                    latest",
+        )],
+        test: ORACLE,
+    },
+    PlantedBug {
+        name: "plain-series-with-repeats",
+        file: "crates/tidalite/src/plan/plain.rs",
+        edits: &[("if entry.repeats || !apart ||", "if entry.repeats && !PLANTED || !apart ||")],
+        test: ORACLE,
+    },
+    PlantedBug {
+        name: "plain-runs-in-several-parts",
+        file: "crates/tidalite/src/plan/plain.rs",
+        edits: &[("and_modify(|part| *part = NONE)", "and_modify(|part| if !PLANTED { *part = NONE; })")],
+        test: ORACLE,
+    },
+    PlantedBug {
+        name: "plain-runs-that-were-rewound",
+        file: "crates/tidalite/src/plan/plain.rs",
+        edits: &[("&& !self.has_tombstones(run)", "&& (PLANTED || !self.has_tombstones(run))")],
+        test: ORACLE,
+    },
+    PlantedBug {
+        name: "plain-runs-with-descendants",
+        file: "crates/tidalite/src/plan/plain.rs",
+        edits: &[(
+            "                runs.remove(&heir.run);\n",
+            "                if !PLANTED { runs.remove(&heir.run); }\n",
+        )],
+        test: ORACLE,
+    },
+    PlantedBug {
+        name: "runs-without-a-value-first",
+        file: "crates/tidalite/src/select/run_list.rs",
+        edits: &[(
+            "SortOptions { descending: *descending, nulls_first: false }",
+            "SortOptions { descending: *descending, nulls_first: PLANTED }",
+        )],
+        test: "run_list::runs_are_sorted_and_paged_in_logs_and_in_parts",
+    },
 ];

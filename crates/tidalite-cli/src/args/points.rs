@@ -11,9 +11,10 @@ use tidalite::{Aggregate, By, Cursor, XAxis};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax,
-argnan (step of the first NaN), time_first, time_last, median, exact percentiles such as p99.9, and
-approximate ones such as p99.9~ (within 1 %, in little memory). All except the counts, first, last
-and argnan use only finite values.
+argnan (step of the first NaN), step_first, step_last (least and greatest step), time_first, time_last
+(the times of the points there), time_min, time_max (least and greatest time), median, exact
+percentiles such as p99.9, and approximate ones such as p99.9~ (within 1 %, in little memory). All
+except the counts, steps, times, first and last use only finite values.
 Groups: run, metric, labels, label:KEY, param:NAME, step:WIDTH, time:WIDTH (such as time:10s, time:1w,
 time:1mo, or with a time zone time:1d@Europe/Berlin).
 
@@ -53,15 +54,19 @@ pub(crate) struct QueryArgs {
     #[arg(long, value_name = "N", requires = "aggregate")]
     pub(crate) top: Option<usize>,
     /// Print only the last point of each series.
-    #[arg(long, conflicts_with_all = ["aggregate", "by", "lttb", "m4", "x"])]
+    #[arg(long, conflicts_with_all = ["aggregate", "by", "lttb", "m4", "sample", "x"])]
     pub(crate) latest: bool,
+    /// Print about N points of each series, evenly by their number, and besides these every NaN and infinity.
+    #[arg(long, value_name = "N", conflicts_with_all = ["aggregate", "by", "lttb", "m4", "x"])]
+    pub(crate) sample: Option<usize>,
     /// Downsample each series to N points that keep the shape of its line (Largest-Triangle-Three-Buckets).
     #[arg(long, value_name = "N", conflicts_with_all = ["aggregate", "m4"])]
     pub(crate) lttb: Option<usize>,
     /// Downsample each series for a chart N pixels wide: first, last, least and greatest point per pixel column (M4).
     #[arg(long, value_name = "N", conflicts_with = "aggregate")]
     pub(crate) m4: Option<usize>,
-    /// Add a column `x` and order by it: step, time, elapsed (seconds since the run's start), or metric:NAME.
+    /// Add a column `x` and order by it: step, time, elapsed (seconds since the run's start), metric:NAME (the value of
+    /// that metric at the point's step or the last before), or next:NAME (the first at or after).
     #[arg(long, value_name = "AXIS", conflicts_with = "aggregate")]
     pub(crate) x: Option<XAxis>,
     /// Print how the query ran instead of its answer: points by source, and parts, pages and bytes read or skipped.
@@ -90,7 +95,7 @@ Examples:
 pub(crate) struct ChartArgs {
     /// The folder of the store.
     pub(crate) store: PathBuf,
-    /// The x-axis: step, time (since the first point), elapsed (since the run's start), or metric:NAME.
+    /// The x-axis: step, time (since the first point), elapsed (since the run's start), metric:NAME, or next:NAME.
     #[arg(long, value_name = "AXIS", default_value = "step")]
     pub(crate) x: XAxis,
     /// Use a logarithmic y-axis.

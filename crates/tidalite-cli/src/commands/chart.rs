@@ -66,7 +66,7 @@ fn answer(
     // A character is two dots wide. A line is about two pixels wide.
     let shown = if args.svg.is_some() { size.0 / 2 } else { size.0 * 2 };
     let buckets = args.buckets.unwrap_or(shown).max(1) as usize;
-    if matches!(args.x, XAxis::Elapsed | XAxis::Metric(_)) {
+    if matches!(args.x, XAxis::Elapsed) || args.x.metric().is_some() {
         let batch = select.over(args.x.clone()).chart(buckets)?;
         if batch.num_rows() == 0 {
             return Err(args.selection.nothing_over(&args.x, snapshot)?);
@@ -147,7 +147,7 @@ fn drawing(args: &ChartArgs, series: &[&(SeriesKey, Vec<ChartRow>)], origin: i64
     let (x_name, x_unit) = match &args.x {
         XAxis::Time => ("time", XUnit::Seconds),
         XAxis::Elapsed => ("elapsed", XUnit::Seconds),
-        XAxis::Metric(name) => (name.as_str(), XUnit::Number),
+        XAxis::Metric(name) | XAxis::NextMetric(name) => (name.as_str(), XUnit::Number),
         _ => ("step", XUnit::Number),
     };
     Chart {

@@ -72,6 +72,9 @@ fn aggregates(select: &Selection, args: &QueryArgs) -> tidalite::Result<RecordBa
 
 /// Points on another x-axis or downsampled ones; None if all points are wanted as stored.
 fn reduced(select: &Selection, args: &QueryArgs) -> tidalite::Result<Option<RecordBatch>> {
+    if let Some(points) = args.sample {
+        return select.sample(points).map(Some);
+    }
     let batch = match (&args.x, args.lttb, args.m4) {
         (None, None, None) => return Ok(None),
         (None, Some(points), _) => select.lttb(points)?,

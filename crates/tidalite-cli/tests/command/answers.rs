@@ -92,6 +92,16 @@ fn a_query_explains_how_it_ran() {
 }
 
 #[test]
+fn a_sample_has_the_ends_and_every_nan() {
+    let sample = Sample::new();
+    let rows =
+        sample.run("query", &["-m", "train/loss", "-r", "lr-2", "--sample", "3", "--format", "json"]).rows();
+    assert_eq!((&rows[0]["step"], &rows[1]["step"], rows.len()), (&0.into(), &49.into(), 42), "40 are NaN");
+    sample.run("query", &["--sample", "0"]).fails(1);
+    sample.run("query", &["--sample", "3", "--lttb", "4"]).fails(2);
+}
+
+#[test]
 fn runs_are_selected_by_a_filter() {
     let sample = Sample::new();
     let fast = ["--where", "params.lr > 1 and tags has \"sweep\"", "--format", "json"];

@@ -15,5 +15,6 @@ mod help;
 mod interrupts;
 mod merge;
 mod refusals;
+mod runs;
 mod sample;
 mod streams;

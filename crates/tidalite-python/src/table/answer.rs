@@ -30,6 +30,8 @@ pub(crate) struct ReadRows {
     pub(crate) damage: Vec<Finding>,
     /// The value of `Table.kind`.
     pub(crate) kind: &'static str,
+    /// The number of rows of all pages, where these are one page.
+    pub(crate) total: Option<usize>,
 }
 
 /// One step from the source's rows to the table's.
@@ -56,6 +58,14 @@ impl RowSource {
         match self {
             RowSource::Query(_, kind) => kind.name(),
             RowSource::Read(read) => read.kind,
+        }
+    }
+
+    /// The number of rows of all pages, where the rows are one page.
+    pub(super) fn total(&self) -> Option<usize> {
+        match self {
+            RowSource::Query(..) => None,
+            RowSource::Read(read) => read.total,
         }
     }
 
@@ -125,6 +135,10 @@ impl TableAnswer {
 
     pub(super) fn kind(&self) -> &'static str {
         self.source.kind()
+    }
+
+    pub(super) fn total(&self) -> Option<usize> {
+        self.source.total()
     }
 
     /// The selection whose points are streamed, if this answer streams.

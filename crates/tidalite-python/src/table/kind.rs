@@ -31,6 +31,7 @@ pub(crate) enum TableKind {
     Summaries,
     Lttb(usize),
     M4(usize),
+    Sample(usize),
     /// A query over an x-axis other than the step.
     OverX(XAxis, OverXKind),
 }
@@ -60,6 +61,7 @@ impl TableKind {
             TableKind::Summaries => "summaries",
             TableKind::Lttb(_) | TableKind::OverX(_, OverXKind::Lttb(_)) => "lttb",
             TableKind::M4(_) | TableKind::OverX(_, OverXKind::M4(_)) => "m4",
+            TableKind::Sample(_) => "sample",
         }
     }
 
@@ -73,9 +75,11 @@ impl TableKind {
                 None
             }
             TableKind::Twice { .. } => None,
-            TableKind::Points | TableKind::Latest | TableKind::Lttb(_) | TableKind::M4(_) => {
-                Some(tidalite::points_schema())
-            }
+            TableKind::Points
+            | TableKind::Latest
+            | TableKind::Lttb(_)
+            | TableKind::M4(_)
+            | TableKind::Sample(_) => Some(tidalite::points_schema()),
             TableKind::Aggregate(aggregates, by) | TableKind::Ranking { aggregates, by, .. } => {
                 Some(tidalite::aggregate_schema(aggregates, by)?)
             }
@@ -112,6 +116,7 @@ impl TableKind {
             TableKind::Summaries => summaries::batch(select)?,
             TableKind::Lttb(points) => select.lttb(*points)?,
             TableKind::M4(columns) => select.m4(*columns)?,
+            TableKind::Sample(points) => select.sample(*points)?,
             TableKind::OverX(x, kind) => kind.rows(select, x)?,
         };
         Ok(vec![batch])

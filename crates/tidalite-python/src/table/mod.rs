@@ -84,7 +84,8 @@ impl AnswerTable {
 
     /// A table of rows that were read.
     fn of_read(&self, schema: SchemaRef, batches: Vec<RecordBatch>) -> tidalite::Result<AnswerTable> {
-        let read = ReadRows { schema, batches, damage: self.answer.known_damage(), kind: self.kind() };
+        let read =
+            ReadRows { schema, batches, damage: self.answer.known_damage(), kind: self.kind(), total: None };
         Ok(AnswerTable::new(RowSource::Read(read)))
     }
 
@@ -190,6 +191,12 @@ impl AnswerTable {
     #[getter]
     fn kind(&self) -> &'static str {
         self.answer.kind()
+    }
+
+    /// The number of rows of all pages, for a page of `Store.table`; None for any other table.
+    #[getter]
+    fn total(&self) -> Option<usize> {
+        self.answer.total()
     }
 
     /// What could not be read and is missing here, as a tuple of `Finding`: empty unless the selection was made with

@@ -180,6 +180,7 @@ fn aggregate_column(
 ) -> ArrayRef {
     let (counts, finites) = (&states.counts, &states.finites);
     let end_values = |ends: &[EndPoint]| rows.states().map(|i| ends[i].value).collect();
+    let end_steps = |ends: &[EndPoint]| rows.states().map(|i| ends[i].step).collect();
     let spread = |of: fn(&ExactSquares, u64, &ExactSum) -> Option<f64>| {
         let of = |i: usize| of(&states.squares[i], finites[i], &states.sums[i]).unwrap_or_default();
         float_column(rows.states().map(of).collect(), nulls.no_finite.clone())
@@ -210,6 +211,10 @@ fn aggregate_column(
         Aggregate::ArgNan => int_column(rows.take(&mut states.nan_steps), nulls.no_nan.clone()),
         Aggregate::First => float_column(end_values(&states.firsts), nulls.no_point.clone()),
         Aggregate::Last => float_column(end_values(&states.lasts), nulls.no_point.clone()),
+        Aggregate::StepFirst => int_column(end_steps(&states.firsts), nulls.no_point.clone()),
+        Aggregate::StepLast => int_column(end_steps(&states.lasts), nulls.no_point.clone()),
+        Aggregate::TimeMin => time_column(rows.take(&mut states.time_mins), nulls.no_point.clone()),
+        Aggregate::TimeMax => time_column(rows.take(&mut states.time_maxs), nulls.no_point.clone()),
         Aggregate::TimeFirst => time_column(rows.take(&mut states.first_times), nulls.no_point.clone()),
         Aggregate::TimeLast => time_column(rows.take(&mut states.last_times), nulls.no_point.clone()),
         Aggregate::Median | Aggregate::Percentile(_) => {

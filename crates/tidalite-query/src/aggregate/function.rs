@@ -49,10 +49,18 @@ pub enum Aggregate {
     ArgMax,
     /// The least step with a NaN.
     ArgNan,
+    /// The least step.
+    StepFirst,
+    /// The greatest step.
+    StepLast,
     /// The time of the point at the least step.
     TimeFirst,
     /// The time of the point at the greatest step.
     TimeLast,
+    /// The least time.
+    TimeMin,
+    /// The greatest time.
+    TimeMax,
     /// The 50th percentile of the finite values.
     Median,
     /// A percentile of the finite values, exact: interpolated linearly between two order statistics. Word `p95`.
@@ -73,7 +81,7 @@ pub enum Aggregate {
 pub struct Percent(f64);
 
 /// The words of all aggregates but the percentiles.
-const WORDS: [(&str, Aggregate); 18] = [
+const WORDS: [(&str, Aggregate); 22] = [
     ("count", Aggregate::Count),
     ("finite", Aggregate::Finite),
     ("nan", Aggregate::Nan),
@@ -89,8 +97,12 @@ const WORDS: [(&str, Aggregate); 18] = [
     ("argmin", Aggregate::ArgMin),
     ("argmax", Aggregate::ArgMax),
     ("argnan", Aggregate::ArgNan),
+    ("step_first", Aggregate::StepFirst),
+    ("step_last", Aggregate::StepLast),
     ("time_first", Aggregate::TimeFirst),
     ("time_last", Aggregate::TimeLast),
+    ("time_min", Aggregate::TimeMin),
+    ("time_max", Aggregate::TimeMax),
     ("median", Aggregate::Median),
 ];
 

@@ -32,6 +32,10 @@ pub(crate) struct AggregateNeeds {
     pub(crate) last: bool,
     /// Its time; never without the point.
     pub(crate) last_time: bool,
+    /// The least time; never without the count.
+    pub(crate) time_min: bool,
+    /// The greatest time; never without the count.
+    pub(crate) time_max: bool,
     /// The least step of a NaN; never without their number.
     pub(crate) nan_step: bool,
     /// All finite values, for percentiles.
@@ -56,6 +60,8 @@ impl AggregateNeeds {
         first_time: false,
         last: false,
         last_time: false,
+        time_min: false,
+        time_max: false,
         nan_step: false,
         samples: false,
         sketch: false,
@@ -88,8 +94,10 @@ impl AggregateNeeds {
                 Aggregate::ArgMin => needs.min_step = true,
                 Aggregate::ArgMax => needs.max_step = true,
                 Aggregate::ArgNan => needs.nan_step = true,
-                Aggregate::First => needs.first = true,
-                Aggregate::Last => needs.last = true,
+                Aggregate::First | Aggregate::StepFirst => needs.first = true,
+                Aggregate::Last | Aggregate::StepLast => needs.last = true,
+                Aggregate::TimeMin => needs.time_min = true,
+                Aggregate::TimeMax => needs.time_max = true,
                 Aggregate::TimeFirst => needs.first_time = true,
                 Aggregate::TimeLast => needs.last_time = true,
                 Aggregate::Median | Aggregate::Percentile(_) => needs.samples = true,
@@ -102,9 +110,9 @@ impl AggregateNeeds {
         needs.nan |= needs.nan_step;
         needs.first |= needs.first_time;
         needs.last |= needs.last_time;
-        // A count of 0 says that there is no sum, mean, first or last.
+        // A count of 0 says that there is no sum, mean, first, last or time.
         needs.finite |= needs.sum;
-        needs.count |= needs.ends();
+        needs.count |= needs.ends() || needs.time_min || needs.time_max;
         needs
     }
 
@@ -130,7 +138,7 @@ impl AggregateNeeds {
 
     /// Whether it needs the times of points, grouping aside.
     pub(crate) fn times(self) -> bool {
-        self.first_time | self.last_time
+        self.first_time | self.last_time | self.time_min | self.time_max
     }
 }
 

@@ -32,8 +32,14 @@ impl Aggregate {
             Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf => {
                 (DataType::Int64, false)
             }
-            Aggregate::ArgMin | Aggregate::ArgMax | Aggregate::ArgNan => (DataType::Int64, true),
-            Aggregate::TimeFirst | Aggregate::TimeLast => (timestamp(), true),
+            Aggregate::ArgMin
+            | Aggregate::ArgMax
+            | Aggregate::ArgNan
+            | Aggregate::StepFirst
+            | Aggregate::StepLast => (DataType::Int64, true),
+            Aggregate::TimeFirst | Aggregate::TimeLast | Aggregate::TimeMin | Aggregate::TimeMax => {
+                (timestamp(), true)
+            }
             _ => (DataType::Float64, true),
         };
         Field::new(name, data_type, nullable)

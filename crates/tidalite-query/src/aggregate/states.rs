@@ -34,6 +34,10 @@ pub(crate) struct GroupStates {
     pub(crate) first_times: Vec<i64>,
     pub(crate) lasts: Vec<EndPoint>,
     pub(crate) last_times: Vec<i64>,
+    /// The greatest i64 where there is no point.
+    pub(crate) time_mins: Vec<i64>,
+    /// The least i64 where there is no point.
+    pub(crate) time_maxs: Vec<i64>,
     /// The greatest i64 where there is no NaN.
     pub(crate) nan_steps: Vec<i64>,
     pub(crate) samples: Vec<Samples>,
@@ -71,7 +75,10 @@ impl GroupStates {
         set(needs.first, &mut self.firsts, of.clone().map(|r| end(r.start)));
         set(needs.first_time, &mut self.first_times, of.clone().map(|r| points.times_us[r.start]));
         set(needs.last, &mut self.lasts, of.clone().map(|r| end(r.end - 1)));
-        set(needs.last_time, &mut self.last_times, of.map(|r| points.times_us[r.end - 1]));
+        set(needs.last_time, &mut self.last_times, of.clone().map(|r| points.times_us[r.end - 1]));
+        let times = |r: &Range<usize>| points.times_us[r.clone()].iter().copied();
+        set(needs.time_min, &mut self.time_mins, of.clone().map(|r| times(r).min().unwrap_or(i64::MAX)));
+        set(needs.time_max, &mut self.time_maxs, of.map(|r| times(r).max().unwrap_or(i64::MIN)));
         if needs.values() {
             self.set_to_values(points, runs);
         }
@@ -141,6 +148,8 @@ impl GroupStates {
         push(needs.first_time, &mut self.first_times, || first.time_us);
         push(needs.last, &mut self.lasts, || end(last));
         push(needs.last_time, &mut self.last_times, || last.time_us);
+        push(needs.time_min, &mut self.time_mins, || s.time_min_us.unwrap_or(i64::MAX));
+        push(needs.time_max, &mut self.time_maxs, || s.time_max_us.unwrap_or(i64::MIN));
         push(needs.nan_step, &mut self.nan_steps, || i64::MAX);
     }
 
@@ -160,6 +169,8 @@ impl GroupStates {
         self.first_times.clear();
         self.lasts.clear();
         self.last_times.clear();
+        self.time_mins.clear();
+        self.time_maxs.clear();
         self.nan_steps.clear();
     }
 
@@ -212,6 +223,8 @@ impl GroupStates {
         grow(needs.first_time, &mut self.first_times, len, 0);
         grow(needs.last, &mut self.lasts, len, EndPoint::default());
         grow(needs.last_time, &mut self.last_times, len, 0);
+        grow(needs.time_min, &mut self.time_mins, len, i64::MAX);
+        grow(needs.time_max, &mut self.time_maxs, len, i64::MIN);
         grow(needs.nan_step, &mut self.nan_steps, len, i64::MAX);
         self.grow_values();
     }
@@ -241,6 +254,8 @@ impl GroupStates {
         join(&mut self.first_times, &mut other.first_times);
         join(&mut self.lasts, &mut other.lasts);
         join(&mut self.last_times, &mut other.last_times);
+        join(&mut self.time_mins, &mut other.time_mins);
+        join(&mut self.time_maxs, &mut other.time_maxs);
         join(&mut self.nan_steps, &mut other.nan_steps);
         self.grow_values();
     }
@@ -272,6 +287,8 @@ impl GroupStates {
         } else {
             keep(&mut self.maxs, &other.maxs, groups, |mine, value| value > mine);
         }
+        keep(&mut self.time_mins, &other.time_mins, groups, |mine, time| time < mine);
+        keep(&mut self.time_maxs, &other.time_maxs, groups, |mine, time| time > mine);
         keep(&mut self.nan_steps, &other.nan_steps, groups, |mine, step| step < mine);
     }
 
@@ -338,8 +355,9 @@ impl GroupStates {
     pub(crate) fn bytes(&self) -> usize {
         let counts = [&self.counts, &self.finites, &self.nans].map(|c| c.capacity());
         let floats = [&self.mins, &self.maxs].map(|c| c.capacity());
-        let whole = [&self.min_steps, &self.max_steps, &self.first_times, &self.last_times, &self.nan_steps]
-            .map(|c| c.capacity());
+        let times = [&self.first_times, &self.last_times, &self.time_mins, &self.time_maxs];
+        let whole = [&self.min_steps, &self.max_steps, &self.nan_steps].into_iter().chain(times);
+        let whole: Vec<usize> = whole.map(Vec::capacity).collect();
         let eights: usize = counts.iter().chain(&floats).chain(&whole).sum();
         eights * size_of::<u64>()
             + self.sums.capacity() * size_of::<ExactSum>()

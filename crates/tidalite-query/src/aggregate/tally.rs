@@ -184,6 +184,8 @@ mod tests {
         first_time: true,
         last: true,
         last_time: true,
+        time_min: true,
+        time_max: true,
         nan_step: false,
         samples: false,
         sketch: false,

@@ -70,9 +70,11 @@ impl TwoLevels {
     /// As [`Grouping::new`]; `Invalid` where a column of `then_by` does not follow from the first level, where the first level
     /// gives times, or where `then` needs steps or times that the first level does not have.
     pub fn new(aggregates: &[Aggregate], by: &[By], then: &[Aggregate], then_by: &[By]) -> Result<Self> {
-        if let Some(times) =
-            aggregates.iter().find(|a| matches!(a, Aggregate::TimeFirst | Aggregate::TimeLast))
-        {
+        let is_time = |aggregate: &&Aggregate| {
+            let times = [Aggregate::TimeFirst, Aggregate::TimeLast, Aggregate::TimeMin, Aggregate::TimeMax];
+            times.contains(aggregate)
+        };
+        if let Some(times) = aggregates.iter().find(is_time) {
             return Err(Error::invalid(DOING, format!("`{times}` is a time, not a number"), "leave it out"));
         }
         let needs = AggregateNeeds::of(then);

@@ -20,27 +20,39 @@ pub enum Placement {
     Since(i64),
     /// From the values of another series: x is the value of its last point at the same step or an earlier one.
     Series(Points),
+    /// As [`Series`](Self::Series), but of its first point at the same step or a later one.
+    NextOfSeries(Points),
 }
 
 impl Placement {
     /// From the finite values of another series, whose points ascend by step. Needs steps and values.
-    pub fn series(mut points: Points) -> Self {
+    pub fn series(points: Points) -> Self {
+        Placement::Series(Placement::finite(points))
+    }
+
+    /// As [`series`](Self::series), from the first point at the same step or a later one.
+    pub fn next_of_series(points: Points) -> Self {
+        Placement::NextOfSeries(Placement::finite(points))
+    }
+
+    fn finite(mut points: Points) -> Points {
         let finite: Vec<bool> = points.values.iter().map(|v| v.is_finite()).collect();
         points.keep(&finite);
         points.times_us = Vec::new();
         (points.seqs, points.written) = (Vec::new(), Vec::new());
-        Placement::Series(points)
+        points
     }
 
     /// The bytes that it takes.
     pub fn bytes(&self) -> u64 {
         match self {
-            Placement::Series(other) => 16 * other.len() as u64,
+            Placement::Series(other) | Placement::NextOfSeries(other) => 16 * other.len() as u64,
             Placement::Step | Placement::Since(_) => 0,
         }
     }
 
-    /// The x of each point, in order; `None` for a point before the first of the other series. Points ascend by step.
+    /// The x of each point, in order; `None` for a point before the first of the other series, or after its
+    /// last where x is that of the next. Points ascend by step.
     /// Needs steps, and times for an axis of time.
     pub(crate) fn x_values<'a>(
         &'a self,
@@ -55,6 +67,12 @@ impl Placement {
                     next += 1;
                 }
                 next.checked_sub(1).map(|last| XValue::Float(other.values[last]))
+            }
+            Placement::NextOfSeries(other) => {
+                while other.steps.get(next).is_some_and(|&step| step < points.steps[i]) {
+                    next += 1;
+                }
+                other.values.get(next).map(|value| XValue::Float(*value))
             }
         })
     }
@@ -83,6 +101,11 @@ mod tests {
             other.iter().for_each(|(&step, &value)| x.push(step, 0, 0, value));
             let mut points = Points::default();
             steps.iter().for_each(|&step| points.push(step, 0, step * 10, 0.0));
+            let ahead = Placement::next_of_series(x.clone());
+            for (place, step) in ahead.x_values(points.view()).zip(&steps) {
+                let after = other.range(step..).find(|(_, v)| v.is_finite());
+                prop_assert_eq!(place, after.map(|(_, &v)| XValue::Float(v)));
+            }
             let placement = Placement::series(x);
             for (place, step) in placement.x_values(points.view()).zip(&steps) {
                 let before = other.range(..=step).rev().find(|(_, v)| v.is_finite());

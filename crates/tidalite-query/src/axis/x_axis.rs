@@ -28,8 +28,11 @@ pub enum XAxis {
     Time,
     /// Seconds since the run's start, Float64; word `elapsed`.
     Elapsed,
-    /// The value of another metric of the run, Float64; word `metric:NAME`.
+    /// The value of another metric of the run, at the point's step or the last before it, Float64; word `metric:NAME`.
     Metric(String),
+    /// The value of another metric of the run, at the point's step or the first after it, Float64; word `next:NAME`. It is for
+    /// metrics that are logged at the end of what they count, such as an epoch.
+    NextMetric(String),
 }
 
 const MICROS_PER_SECOND: f64 = 1e6;
@@ -38,15 +41,17 @@ impl FromStr for XAxis {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self> {
-        match (word, word.strip_prefix("metric:")) {
-            ("step", _) => Ok(XAxis::Step),
-            ("time", _) => Ok(XAxis::Time),
-            ("elapsed", _) => Ok(XAxis::Elapsed),
-            (_, Some(name)) if !name.is_empty() => Ok(XAxis::Metric(name.into())),
+        let named = |prefix: &str| word.strip_prefix(prefix).filter(|name| !name.is_empty());
+        match (word, named("metric:"), named("next:")) {
+            ("step", ..) => Ok(XAxis::Step),
+            ("time", ..) => Ok(XAxis::Time),
+            ("elapsed", ..) => Ok(XAxis::Elapsed),
+            (_, Some(name), _) => Ok(XAxis::Metric(name.into())),
+            (_, _, Some(name)) => Ok(XAxis::NextMetric(name.into())),
             _ => Err(Error::invalid(
                 "read x-axis",
                 format!("`{}` is not an axis", shown(word)),
-                "use any of step, time, elapsed, metric:NAME",
+                "use any of step, time, elapsed, metric:NAME, next:NAME",
             )),
         }
     }
@@ -59,17 +64,26 @@ impl fmt::Display for XAxis {
             XAxis::Time => f.write_str("time"),
             XAxis::Elapsed => f.write_str("elapsed"),
             XAxis::Metric(name) => write!(f, "metric:{name}"),
+            XAxis::NextMetric(name) => write!(f, "next:{name}"),
         }
     }
 }
 
 impl XAxis {
+    /// The metric whose values it has.
+    pub fn metric(&self) -> Option<&str> {
+        match self {
+            XAxis::Metric(name) | XAxis::NextMetric(name) => Some(name),
+            XAxis::Step | XAxis::Time | XAxis::Elapsed => None,
+        }
+    }
+
     /// The column that holds its values.
     pub(crate) fn field(&self) -> Field {
         let data_type = match self {
             XAxis::Step => DataType::Int64,
             XAxis::Time => timestamp(),
-            XAxis::Elapsed | XAxis::Metric(_) => DataType::Float64,
+            XAxis::Elapsed | XAxis::Metric(_) | XAxis::NextMetric(_) => DataType::Float64,
         };
         Field::new("x", data_type, false)
     }
@@ -86,7 +100,9 @@ impl XAxis {
                 let seconds = values.map(|x| x.int() as f64 / MICROS_PER_SECOND);
                 Arc::new(Float64Array::from_iter_values(seconds))
             }
-            XAxis::Metric(_) => Arc::new(Float64Array::from_iter_values(values.map(XValue::float))),
+            XAxis::Metric(_) | XAxis::NextMetric(_) => {
+                Arc::new(Float64Array::from_iter_values(values.map(XValue::float)))
+            }
         }
     }
 
@@ -95,7 +111,7 @@ impl XAxis {
         match self {
             XAxis::Step => width as f64,
             XAxis::Time | XAxis::Elapsed => width as f64 / MICROS_PER_SECOND,
-            XAxis::Metric(_) => width as f64 * scale.unit(),
+            XAxis::Metric(_) | XAxis::NextMetric(_) => width as f64 * scale.unit(),
         }
     }
 }
@@ -111,6 +127,7 @@ mod tests {
             axis in prop_oneof![
                 prop::sample::select(vec![XAxis::Step, XAxis::Time, XAxis::Elapsed]),
                 ".{1,9}".prop_map(XAxis::Metric),
+                ".{1,9}".prop_map(XAxis::NextMetric),
             ],
         ) {
             prop_assert_eq!(axis.to_string().parse::<XAxis>().unwrap(), axis);
@@ -119,10 +136,10 @@ mod tests {
 
     #[test]
     fn each_word_reads_back_and_wrong_ones_are_refused() {
-        for word in ["step", "time", "elapsed", "metric:a:b"] {
+        for word in ["step", "time", "elapsed", "metric:a:b", "next:a:b"] {
             assert_eq!(word.parse::<XAxis>().unwrap().to_string(), word);
         }
-        for bad in ["", "metric", "metric:", "Time", "epoch"] {
+        for bad in ["", "metric", "metric:", "next:", "Time", "epoch"] {
             let text = bad.parse::<XAxis>().unwrap_err().to_string();
             assert!(text.contains("step, time, elapsed, metric:NAME"), "{text}");
         }

@@ -9,6 +9,7 @@ mod chart_batch;
 mod lttb;
 mod m4;
 mod outline;
+mod sample;
 
 pub use band::{band, band_grouping, band_schema};
 pub use chart::{ChartBucket, ChartBuckets, ChartMerge, chart, chart_width};
@@ -16,3 +17,4 @@ pub use chart_batch::{chart_batch, chart_schema};
 pub use lttb::{LineChoice, LineCount, LineMeans, lttb};
 pub use m4::PixelColumns;
 pub use outline::Outline;
+pub use sample::sample;

@@ -91,7 +91,9 @@ impl OverAxis {
         for (_, points, placement) in &self.series {
             let xs = placement.x_values(points.view()).flatten().map(|x| order.to_int(x));
             let greatest = match placement {
-                Placement::Series(other) => other.values.iter().fold(0.0, |m: f64, v| m.max(v.abs())),
+                Placement::Series(other) | Placement::NextOfSeries(other) => {
+                    other.values.iter().fold(0.0, |m: f64, v| m.max(v.abs()))
+                }
                 Placement::Step | Placement::Since(_) => 0.0,
             };
             reach = reach.join(AxisReach { greatest, ends: Extent::of(xs) });
@@ -132,7 +134,7 @@ impl AxisFrame {
     /// The frame of series that reach so far.
     pub fn new(x: XAxis, reach: AxisReach) -> Self {
         let scale = match &x {
-            XAxis::Metric(_) => XScale::fixed_point(reach.greatest),
+            XAxis::Metric(_) | XAxis::NextMetric(_) => XScale::fixed_point(reach.greatest),
             _ => XScale::Int,
         };
         let order = order_scale(&x);

@@ -37,7 +37,7 @@ impl OverAxis {
     /// Appends a series, whose points ascend by step, with repeats resolved. Needs steps, times and values. Points
     /// without an x are left out.
     pub fn push(&mut self, key: SeriesKey, mut points: Points, placement: Placement) {
-        if matches!(placement, Placement::Series(_)) {
+        if matches!(placement, Placement::Series(_) | Placement::NextOfSeries(_)) {
             let placed: Vec<bool> = placement.x_values(points.view()).map(|x| x.is_some()).collect();
             points.keep(&placed);
         }
@@ -78,7 +78,7 @@ impl OverAxis {
     /// # Errors
     /// `Invalid` for linear interpolation over another metric, where one x may have several values.
     pub fn check_fill(x: &XAxis, fill: Fill) -> Result<()> {
-        if matches!(x, XAxis::Metric(_)) && fill == Fill::Linear {
+        if x.metric().is_some() && fill == Fill::Linear {
             return Err(Error::invalid(
                 "align series",
                 "linear interpolation over another metric is not defined, since the metric may return to a value",
@@ -91,7 +91,7 @@ impl OverAxis {
 
 /// The scale where only the order of x counts.
 pub(super) fn order_scale(x: &XAxis) -> XScale {
-    if matches!(x, XAxis::Metric(_)) { XScale::OrderedBits } else { XScale::Int }
+    if x.metric().is_some() { XScale::OrderedBits } else { XScale::Int }
 }
 
 /// The exact x of points from [`with_x_as_steps`].
@@ -104,6 +104,10 @@ pub(super) fn exact<'a>(
         Placement::Series(other) => {
             let last = other.steps.partition_point(|&step| step <= kept.seqs[i]);
             XValue::Float(other.values[last - 1])
+        }
+        Placement::NextOfSeries(other) => {
+            let next = other.steps.partition_point(|&step| step < kept.seqs[i]);
+            XValue::Float(other.values[next])
         }
         Placement::Step | Placement::Since(_) => scale.to_x(kept.steps[i]),
     })

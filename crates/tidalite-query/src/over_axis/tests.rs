@@ -42,7 +42,14 @@ fn other() -> impl Strategy<Value = BTreeMap<i64, f64>> {
 
 fn axis() -> impl Strategy<Value = XAxis> {
     let metric = || XAxis::Metric("tokens".into());
-    prop::sample::select(vec![XAxis::Step, XAxis::Time, XAxis::Elapsed, metric(), metric()])
+    prop::sample::select(vec![
+        XAxis::Step,
+        XAxis::Time,
+        XAxis::Elapsed,
+        metric(),
+        metric(),
+        XAxis::NextMetric("tokens".into()),
+    ])
 }
 
 /// The definition: the points of each series with their x, ordered by x and step.
@@ -55,6 +62,7 @@ fn naive(x: &XAxis, series: &[(Vec<StepRow>, BTreeMap<i64, f64>)]) -> Vec<Vec<XR
                 XAxis::Time => Some(time as f64 / 1e6),
                 XAxis::Elapsed => Some((time - start(i)) as f64 / 1e6),
                 XAxis::Metric(_) => other.range(..=step).map(|p| *p.1).rfind(|v| v.is_finite()),
+                XAxis::NextMetric(_) => other.range(step..).map(|p| *p.1).find(|v| v.is_finite()),
             };
             placed.extend(x.map(|x| (x, step, time, value)));
         }
@@ -77,6 +85,7 @@ fn over(x: &XAxis, series: &[(Vec<StepRow>, BTreeMap<i64, f64>)]) -> OverAxis {
             XAxis::Time => Placement::Since(0),
             XAxis::Elapsed => Placement::Since(start(i)),
             XAxis::Metric(_) => Placement::series(points(&other)),
+            XAxis::NextMetric(_) => Placement::next_of_series(points(&other)),
         };
         over.push(key(i), points(rows), placement);
     }
@@ -133,7 +142,7 @@ proptest! {
         // The width of an integer x.
         let one = match x {
             XAxis::Step => 1.0,
-            XAxis::Metric(_) => 0.0,
+            XAxis::Metric(_) | XAxis::NextMetric(_) => 0.0,
             XAxis::Time | XAxis::Elapsed => 1e-6,
         };
         let everywhere: Vec<f64> = all.iter().flatten().map(|p| p.0).collect();

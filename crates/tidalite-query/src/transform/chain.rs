@@ -1,7 +1,7 @@
 //! A chain of transforms over one series.
 
 use super::average::{Ema, MovingMean};
-use super::change::{Derivative, Rate};
+use super::change::{Derivative, Integral, Rate};
 use super::kind::{Transform, TransformKind};
 use crate::points::Points;
 
@@ -30,6 +30,7 @@ enum TransformState {
     MovingMean(MovingMean),
     Rate(Rate),
     Derivative(Derivative),
+    Integral(Integral),
 }
 
 impl TransformChain {
@@ -39,6 +40,7 @@ impl TransformChain {
             TransformKind::Ema(decay) => TransformState::Ema(Ema::new(decay)),
             TransformKind::MovingMean(points) => TransformState::MovingMean(MovingMean::new(points)),
             TransformKind::Rate => TransformState::Rate(Rate::default()),
+            TransformKind::Integral => TransformState::Integral(Integral::default()),
             TransformKind::Derivative(per) => TransformState::Derivative(Derivative::new(per)),
         };
         TransformChain(transforms.iter().map(start).collect())
@@ -55,6 +57,7 @@ impl TransformChain {
                 TransformState::MovingMean(mean) => mean.apply(points),
                 TransformState::Rate(rate) => rate.apply(points),
                 TransformState::Derivative(derivative) => derivative.apply(points),
+                TransformState::Integral(integral) => integral.apply(points),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Changes from point to point: the growth of counters, and derivatives.
+//! Changes from point to point: the growth of counters, derivatives, and integrals.
 //!
 //! Points without a predecessor are left out. Points that are not finite stay unchanged and are not predecessors.
 
@@ -79,6 +79,33 @@ impl Derivative {
         let change = value - before;
         // The difference may be beyond the range of f64 where the quotient is not.
         Some(if change.is_finite() { change / distance } else { value / distance - before / distance })
+    }
+}
+
+/// The area under the line through the points, by time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Integral {
+    area: f64,
+    before: Option<(i64, f64)>,
+}
+
+impl Integral {
+    pub(super) fn apply(&mut self, points: &mut Points) {
+        for (value, &time_us) in points.values.iter_mut().zip(&points.times_us) {
+            if value.is_finite() {
+                *value = self.push(*value, time_us);
+            }
+        }
+    }
+
+    fn push(&mut self, value: f64, time_us: i64) -> f64 {
+        if let Some((before_us, before)) = self.before.replace((time_us, value))
+            && time_us > before_us
+        {
+            // Halves first: the sum of both may be beyond the range of f64.
+            self.area += (before / 2.0 + value / 2.0) * seconds(time_us, before_us);
+        }
+        self.area
     }
 }
 

@@ -11,6 +11,7 @@ use tidalite_model::{Error, Result};
 /// | `mean:50` | mean of the last 50 points, this one included; of fewer at the start |
 /// | `rate` | growth of a counter per second since the previous point; a fall means that it restarted at zero |
 /// | `derivative:step`, `derivative:time` | change since the previous point, per step or per second |
+/// | `integral` | area under the line through the points since the first one, in the value's unit × seconds |
 ///
 /// Points that are NaN or ±Inf pass through unchanged and do not affect other points.
 ///
@@ -21,7 +22,8 @@ use tidalite_model::{Error, Result};
 ///
 /// A rate and a derivative have no point for the first finite point of a series, nor for one that is not after the
 /// previous one (in time, or in steps). The growth of a counter between points of one time counts towards the next
-/// later point. The rule for falls is the one that Prometheus documents for its function `rate`. Counters are never
+/// later point. An integral starts at 0, adds a trapezoid per point, and nothing where time does not advance: of a power in
+/// watts it is the energy in joules, and divided by the time it is the mean weighted by time. The rule for falls is the one that Prometheus documents for its function `rate`. Counters are never
 /// negative.
 ///
 /// ```
@@ -44,6 +46,7 @@ pub(super) enum TransformKind {
     MovingMean(usize),
     Rate,
     Derivative(Per),
+    Integral,
 }
 
 /// How the weight of a point falls.
@@ -132,6 +135,11 @@ impl Transform {
         Transform(TransformKind::Derivative(Per::Second))
     }
 
+    /// The area under the line through the points since the first one, by time in seconds.
+    pub fn integral() -> Self {
+        Transform(TransformKind::Integral)
+    }
+
     /// Whether points must come with their times.
     pub fn needs_times(&self) -> bool {
         matches!(
@@ -139,6 +147,7 @@ impl Transform {
             TransformKind::Ema(Decay::Micros(_))
                 | TransformKind::Rate
                 | TransformKind::Derivative(Per::Second)
+                | TransformKind::Integral
         )
     }
 }

@@ -74,13 +74,18 @@ fn naive(word: &str, rows: &[TransformRow]) -> Vec<TransformRow> {
                 let grown = |w: &[TransformRow]| if w[1].2 >= w[0].2 { w[1].2 - w[0].2 } else { w[1].2 };
                 Some(finite[from..].windows(2).map(grown).sum::<f64>() / ((time - before.1) as f64 / 1e6))
             }
+            ("integral", _) => {
+                let area =
+                    |w: &[TransformRow]| (w[0].2 + w[1].2) / 2.0 * (w[1].1 - w[0].1).max(0) as f64 / 1e6;
+                Some(finite.windows(2).map(area).sum())
+            }
             other => panic!("{other:?}"),
         }
     };
     (0..rows.len()).filter_map(|i| Some((rows[i].0, rows[i].1, value(i)?))).collect()
 }
 
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 11] = [
     "ema:0",
     "ema:0.9",
     "ema:0.999",
@@ -91,6 +96,7 @@ const WORDS: [&str; 10] = [
     "rate",
     "derivative:step",
     "derivative:time",
+    "integral",
 ];
 
 fn value() -> impl Strategy<Value = f64> {
@@ -164,6 +170,7 @@ proptest! {
                 Transform::rate(),
                 Transform::derivative_by_step(),
                 Transform::derivative_by_time(),
+                Transform::integral(),
             ]),
         ],
     ) {
@@ -195,6 +202,7 @@ fn each_word_reads_back_and_unknown_ones_are_refused() {
         "rate:5",
         "derivative",
         "derivative:value",
+        "integral:time",
         "median:3",
         "half-life:..s",
         "half-life:99999999999999d",

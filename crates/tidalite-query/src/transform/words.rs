@@ -7,7 +7,7 @@ use std::str::FromStr;
 use tidalite_model::{Error, Result};
 
 const REMEDY: &str = "use any of ema:0.9, half-life:100 (steps), half-life:10s (time), mean:50 (points), rate, \
-                      derivative:step, derivative:time";
+                      derivative:step, derivative:time, integral";
 
 /// Microseconds of each unit of time.
 const UNITS: [(&str, u64); 6] = [
@@ -35,6 +35,7 @@ impl FromStr for Transform {
             ("rate", None) => Ok(Transform::rate()),
             ("derivative", Some("step")) => Ok(Transform::derivative_by_step()),
             ("derivative", Some("time")) => Ok(Transform::derivative_by_time()),
+            ("integral", None) => Ok(Transform::integral()),
             _ => Err(unknown()),
         }
     }
@@ -52,6 +53,7 @@ impl fmt::Display for Transform {
             TransformKind::MovingMean(points) => write!(f, "mean:{points}"),
             TransformKind::Rate => f.write_str("rate"),
             TransformKind::Derivative(Per::Step) => f.write_str("derivative:step"),
+            TransformKind::Integral => f.write_str("integral"),
             TransformKind::Derivative(Per::Second) => f.write_str("derivative:time"),
         }
     }

@@ -26,6 +26,7 @@ mod planning;
 pub(crate) mod points;
 pub(crate) mod run_list;
 pub(crate) mod run_totals;
+mod sample;
 pub(crate) mod selection;
 mod summaries;
 mod top;

@@ -179,7 +179,8 @@ impl Over {
         };
         let along = match &self.x {
             XAxis::Elapsed => Along::Starts(starts(&fixed, plan.series.iter().map(|s| &s.key.run))?),
-            XAxis::Metric(name) => Along::Metric(others(&fixed, name)?),
+            XAxis::Metric(name) => Along::Metric(others(&fixed, name, Placement::series)?),
+            XAxis::NextMetric(name) => Along::Metric(others(&fixed, name, Placement::next_of_series)?),
             XAxis::Time => Along::Time,
             _ => Along::Step,
         };
@@ -323,12 +324,16 @@ fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Re
 }
 
 /// The series of another metric as written, at all steps, by run and labels.
-fn others(fixed: &Selection, name: &str) -> Result<HashMap<(Arc<str>, Labels), Placement>> {
+fn others(
+    fixed: &Selection,
+    name: &str,
+    placement: fn(Points) -> Placement,
+) -> Result<HashMap<(Arc<str>, Labels), Placement>> {
     let plan = fixed.of_metric(name).plan()?;
     let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
     let bytes = |(_, placement): &((Arc<str>, Labels), Placement)| placement.bytes();
     let found = plan.each_whole(columns, bytes, |key, points| {
-        ((key.run.clone(), key.labels.clone()), Placement::series(points))
+        ((key.run.clone(), key.labels.clone()), placement(points))
     })?;
     Ok(found.into_iter().collect())
 }

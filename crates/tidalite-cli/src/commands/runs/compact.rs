@@ -4,7 +4,6 @@
 //! from the right.
 
 use crate::output::AnswerColumns;
-use crate::table::terminal_width;
 use crate::text::{number, time_span, time_text};
 use arrow::array::RecordBatch;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,17 +13,37 @@ use unicode_width::UnicodeWidthStr;
 /// The most characters of a cell.
 const CELL_MAX: usize = 32;
 
+/// The headings that are not names of params.
+const FIELDS: [&str; 12] = [
+    "run",
+    "status",
+    "points",
+    "last_step",
+    "started",
+    "name",
+    "group",
+    "took",
+    "tags",
+    "labels",
+    "reason",
+    "notes",
+];
+
 /// One column: its heading, and a cell per run, which may be empty.
-struct Column {
+struct CompactColumn {
     heading: String,
     cells: Vec<Option<String>>,
 }
 
-/// The table, and the headings of the columns that do not fit.
-pub(super) fn compact(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>) -> (RecordBatch, Vec<String>) {
+/// The table for so many characters, and the headings of the columns that do not fit.
+pub(super) fn compact(
+    runs: &[RunInfo],
+    held: &BTreeMap<String, RunTotals>,
+    width: Option<usize>,
+) -> (RecordBatch, Vec<String>) {
     let nothing = RunTotals::default();
     let of = |r: &RunInfo| *held.get(&r.id).unwrap_or(&nothing);
-    let column = |heading: &str, cell: &dyn Fn(&RunInfo) -> Option<String>| Column {
+    let column = |heading: &str, cell: &dyn Fn(&RunInfo) -> Option<String>| CompactColumn {
         heading: heading.to_string(),
         cells: runs.iter().map(cell).map(|cell| cell.map(|text| cut(&text))).collect(),
     };
@@ -33,21 +52,24 @@ pub(super) fn compact(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>) -> (
         r.started_us.map(|from| time_span(until.saturating_sub(from) as f64 / 1e6))
     };
     let always = vec![
-        Column { heading: "run".into(), cells: runs.iter().map(|r| Some(r.id.clone())).collect() },
+        CompactColumn { heading: "run".into(), cells: runs.iter().map(|r| Some(r.id.clone())).collect() },
         column("status", &|r| Some(r.status.as_str().to_string())),
         column("points", &|r| Some(of(r).points.to_string())),
         column("last_step", &|r| of(r).last_step.map(|step| step.to_string())),
+        column("started", &|r| {
+            r.started_us.map(|us| time_text(us, true).chars().take("2026-11-28 12:00".len()).collect())
+        }),
     ];
     let mut others = vec![
         column("name", &|r| r.name.clone()),
         column("group", &|r| r.group.clone()),
-        column("started", &|r| {
-            r.started_us.map(|us| time_text(us, true).chars().take("2026-11-28 12:00".len()).collect())
-        }),
         column("took", &took),
     ];
     let params: BTreeSet<&String> = runs.iter().flat_map(|r| r.params.keys()).collect();
-    others.extend(params.into_iter().map(|name| column(name, &|r| r.params.get(name).and_then(param_text))));
+    let heading =
+        |name: &str| if FIELDS.contains(&name) { format!("params.{name}") } else { name.to_string() };
+    let of_param = |name: &String| column(&heading(name), &|r| r.params.get(name).and_then(param_text));
+    others.extend(params.into_iter().map(of_param));
     others.push(column("tags", &|r| {
         Some(r.tags.iter().cloned().collect::<Vec<_>>().join(", ")).filter(|t| !t.is_empty())
     }));
@@ -55,7 +77,7 @@ pub(super) fn compact(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>) -> (
     others.push(column("reason", &|r| r.reason.clone()));
     others.push(column("notes", &|r| r.notes.clone()));
     others.retain(|column| column.tells_apart());
-    let mut room = terminal_width().unwrap_or(usize::MAX);
+    let mut room = width.unwrap_or(usize::MAX);
     let mut table = AnswerColumns::default();
     let mut left_out = Vec::new();
     for (i, column) in always.into_iter().chain(others).enumerate() {
@@ -75,7 +97,7 @@ pub(super) fn compact(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>) -> (
     (table.finish(), left_out)
 }
 
-impl Column {
+impl CompactColumn {
     /// Whether runs differ in it; a single run is told by all that it has.
     fn tells_apart(&self) -> bool {
         match &self.cells[..] {
@@ -105,4 +127,43 @@ fn cut(text: &str) -> String {
         return text.to_string();
     }
     text.chars().take(CELL_MAX - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite::Store;
+
+    fn headings(batch: &RecordBatch) -> Vec<String> {
+        batch.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    #[test]
+    fn what_tells_runs_apart_is_shown_as_far_as_it_fits() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("m")).unwrap();
+        for lr in [0.1, 0.012_345_678_9] {
+            let run = store
+                .run(format!("lr-{lr:.2}"))
+                .param("lr", lr)
+                .param("seed", 1)
+                .param("points", lr)
+                .tag("sweep");
+            run.start().unwrap().log(0, &[("loss", lr)]).unwrap();
+        }
+        let (runs, held) = (store.runs().unwrap(), store.select().run_totals().unwrap());
+        let (all, left_out) = compact(&runs, &held, None);
+        assert!(headings(&all).contains(&"lr".to_string()) && left_out.is_empty());
+        assert!(headings(&all).contains(&"params.points".to_string()), "a field has that name");
+        assert!(!headings(&all).contains(&"seed".to_string()), "all runs have one seed");
+        assert!(!headings(&all).contains(&"tags".to_string()));
+        let (narrow, left_out) = compact(&runs, &held, Some(30));
+        assert_eq!(headings(&narrow), ["run", "status", "points"]);
+        assert!(left_out.contains(&"lr".to_string()), "{left_out:?}");
+        // One run is shown with all that it has.
+        let (one, _) = compact(&runs[..1], &held, None);
+        assert!(headings(&one).contains(&"seed".to_string()) && headings(&one).contains(&"tags".to_string()));
+        let (none, left_out) = compact(&[], &held, Some(10));
+        assert_eq!((none.num_rows(), left_out.is_empty()), (0, false));
+    }
 }

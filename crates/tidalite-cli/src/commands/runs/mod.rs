@@ -6,6 +6,7 @@ use crate::args::{Format, RunOrder, RunsArgs};
 use crate::context::{Context, complete};
 use crate::error::{CliError, CliResult};
 use crate::output::{AnswerColumns, encode_error, print};
+use crate::table::terminal_width;
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, take_record_batch};
 use compact::compact;
@@ -63,7 +64,7 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     let answer = if !args.columns.is_empty() {
         columns(context, &snapshot, &runs, &args.columns)?
     } else if format == Format::Table && !args.verbose {
-        let (table, left_out) = compact(&runs, &held);
+        let (table, left_out) = compact(&runs, &held, terminal_width());
         if !left_out.is_empty() {
             context.note(&format!("not shown: {}; -v shows all", left_out.join(", ")));
         }

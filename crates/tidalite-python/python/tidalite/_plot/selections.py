@@ -43,7 +43,8 @@ def plot_selection(
     """Draws one curve per series: the mean of each bucket, its range as an area, red ticks for NaN or ±Inf.
 
     - `x` is `step`, `time` (UTC), `elapsed` (since the first selected point of the run; `chart(x="elapsed")` counts from the run's
-      start), or `metric:<name>` (the value of another metric of the run). Over time a curve breaks where nothing was logged.
+      start), `metric:<name>` (the value of another metric of the run, at the step or
+      before) or `next:<name>` (at the step or after). Over time a curve breaks where nothing was logged.
     - `smooth` draws an exponential moving average over the faint raw curve: `0.9` is the weight that remains after each point, and
       `"half-life:100"` or another smoothing transform is computed as by `Selection.transform`.
     - `color` is a colour, or a field that decides it: `params.lr`, `labels.rank`, `run`. Numbers get a colour bar, logarithmic if they
@@ -157,17 +158,17 @@ def _curves(selection: Selection, x: str, buckets: int, facts: Facts) -> tuple[l
         return chart_curves(_frames.to_numpy(selection.chart(buckets)), facts), "step"
     if x in ("time", "elapsed"):
         return _time_curves(selection, x, buckets, facts)
-    if isinstance(x, str) and x.startswith("metric:"):
-        return chart_curves(_frames.to_numpy(selection.chart(buckets, x)), facts), x.removeprefix("metric:")
-    raise invalid(f"`x` is {x!r}; give step, time, elapsed or metric:<name>")
+    if isinstance(x, str) and x.startswith(("metric:", "next:")):
+        return chart_curves(_frames.to_numpy(selection.chart(buckets, x)), facts), x.partition(":")[2]
+    raise invalid(f"`x` is {x!r}; give step, time, elapsed, metric:<name> or next:<name>")
 
 
 def _time_curves(selection: Selection, x: str, buckets: int, facts: Facts) -> tuple[list[Curve], str]:
     from .._tidalite import time_bucket
 
-    spans = _frames.to_numpy(selection.aggregate("time_first", "time_last", by="run"))
+    spans = _frames.to_numpy(selection.aggregate("time_min", "time_max", by="run"))
     require(spans["run"])
-    first, last = (spans[c].astype("int64") for c in ("time_first", "time_last"))
+    first, last = (spans[c].astype("int64") for c in ("time_min", "time_max"))
     longest = (last - first).max() if x == "elapsed" else last.max() - first.min()
     width = int(longest // max(buckets, 1) + 1)
     by: list[str | Bucket] = [*_KEY, time_bucket(width)]

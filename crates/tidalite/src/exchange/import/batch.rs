@@ -136,6 +136,11 @@ impl<'a> PointBatch<'a> {
         Ok(())
     }
 
+    /// Whether no row came since the last flush. Codes of names are counted anew then.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     pub(crate) fn end_row(&mut self) {
         self.rows += 1;
     }

@@ -35,6 +35,34 @@ pub(crate) struct Loader<'a, 'b> {
     now_us: i64,
     /// The labels of a row, kept for its memory.
     label_text: String,
+    repeats: RepeatedRows,
+}
+
+/// How many rows have the series and the step of the row before them: mostly a column that tells them apart was not read.
+#[derive(Debug, Default)]
+struct RepeatedRows {
+    /// The run, labels and step of the latest row, and its metric in a long table.
+    latest: Option<(i32, i32, Option<i32>, i64)>,
+    count: u64,
+}
+
+impl RepeatedRows {
+    /// Notes a row; `is_first` if it is the first of its batch, whose codes say nothing of those before.
+    fn push(&mut self, is_first: bool, run: i32, labels: i32, metric: Option<i32>, step: Option<i64>) {
+        let row = step.map(|step| (run, labels, metric, step));
+        self.count += u64::from(!is_first && row.is_some() && row == self.latest);
+        self.latest = row;
+    }
+
+    fn remark(&self) -> Option<String> {
+        (self.count > 0).then(|| {
+            let rows = if self.count == 1 { "1 row has".to_owned() } else { format!("{} rows have", self.count) };
+            format!(
+                "{rows} the step of the row before: of one step only the last counts, unless a column that tells the rows apart \
+                 is read as labels"
+            )
+        })
+    }
 }
 
 impl<'a, 'b> Loader<'a, 'b> {
@@ -52,7 +80,8 @@ impl<'a, 'b> Loader<'a, 'b> {
         let columns = MetricColumns::new(import.skip_text, batch.is_live());
         let (absent, times) = (AbsentValues::new(import), PlainTimes::new(import.time_unit));
         let label_text = String::new();
-        Loader { shape, batch, absent, decimal_comma: false, columns, times, now_us, label_text }
+        let repeats = RepeatedRows::default();
+        Loader { shape, batch, absent, decimal_comma: false, columns, times, now_us, label_text, repeats }
     }
 
     /// Imports one row of a long table.
@@ -67,6 +96,7 @@ impl<'a, 'b> Loader<'a, 'b> {
         let metric = self.of(place, Role::Metric, metric)?;
         let series = SeriesCodes { run, metric, labels };
         let step = self.step(row)?;
+        self.repeats.push(self.batch.is_empty(), run, labels, Some(metric), step);
         let time_us = self.time_us(row)?;
         let cell = cells[Role::Value as usize];
         if self.of(place, Role::Value, self.absent.check(cell))? {
@@ -77,6 +107,11 @@ impl<'a, 'b> Loader<'a, 'b> {
         }
         self.batch.end_row();
         Ok(())
+    }
+
+    /// Notes the row of a wide table.
+    pub(super) fn wide_row(&mut self, run: i32, labels: i32, step: Option<i64>) {
+        self.repeats.push(self.batch.is_empty(), run, labels, None, step);
     }
 
     pub(super) fn step(&self, row: RowCells<'_, '_>) -> Result<Option<i64>, ImportFault> {
@@ -135,7 +170,8 @@ impl<'a, 'b> Loader<'a, 'b> {
 
     /// Ends the file: adds what it told of its columns, or refuses those that hold no numbers.
     pub(super) fn finish(self) -> Result<(), ImportFault> {
-        let Loader { batch, columns, .. } = self;
+        let Loader { batch, columns, repeats, .. } = self;
+        repeats.remark().into_iter().for_each(|remark| batch.remark(remark));
         columns.finish(batch)
     }
 }

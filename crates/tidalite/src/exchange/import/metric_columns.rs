@@ -30,6 +30,8 @@ pub(super) struct MetricColumns {
 struct MetricColumn {
     content: Content,
     unit: Option<String>,
+    /// Numbers that are left out with their column, which began with text.
+    numbers_left_out: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,6 +68,7 @@ impl MetricColumns {
         }
         let column = &mut self.columns[at];
         if column.content == Content::LeftOut {
+            column.numbers_left_out += u64::from(cell.value(comma).is_ok());
             return Ok(None);
         }
         let fault = match cell.value(comma) {
@@ -112,8 +115,22 @@ impl MetricColumns {
             return Err(refusal);
         }
         if !self.wordy.is_empty() {
-            let names: Vec<&str> = self.wordy.iter().map(|(_, name, _)| name.as_str()).collect();
-            batch.remark(format!("left out columns that hold no numbers: {}", list(&names)));
+            let of = |numbers: bool| -> Vec<&str> {
+                let columns = &self.columns;
+                let wordy =
+                    self.wordy.iter().filter(|(at, ..)| (columns[*at].numbers_left_out > 0) == numbers);
+                wordy.map(|(_, name, _)| name.as_str()).collect()
+            };
+            if !of(false).is_empty() {
+                batch.remark(format!("left out columns that hold no numbers: {}", list(&of(false))));
+            }
+            if !of(true).is_empty() {
+                let left_out: u64 = self.columns.iter().map(|column| column.numbers_left_out).sum();
+                let names = list(&of(true));
+                batch.remark(format!(
+                    "left out columns that begin with text, with {left_out} numbers: {names}"
+                ));
+            }
         }
         let mut units: Vec<&str> = self.columns.iter().filter_map(|c| c.unit.as_deref()).collect();
         units.sort_unstable();

@@ -55,6 +55,11 @@ impl Import {
         if let (Some(metric), None) = (&shape.metric, &import.metric) {
             remarks.push(format!("took the file's name {} as the metric", quoted(metric)));
         }
+        if shape.source(Role::Step).is_none() && shape.source(Role::Time).is_none() && !open {
+            remarks.push(
+                "no column is a step or a time: rows are counted, and have the time of the import".to_owned(),
+            );
+        }
         Ok(ResolvedColumns { import, shape, slots, remarks })
     }
 

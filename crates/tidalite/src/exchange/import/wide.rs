@@ -29,6 +29,7 @@ impl Loader<'_, '_> {
         self.batch.begin_row(metrics.len())?;
         let (run, labels) = self.run_and_labels(row)?;
         let step = self.step(row)?;
+        self.wide_row(run, labels, step);
         let time_us = self.time_us(row)?;
         for metric in metrics {
             let Some(value) = self.number(row.place, metric)? else { continue };

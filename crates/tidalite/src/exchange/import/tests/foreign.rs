@@ -119,6 +119,31 @@ fn a_file_without_a_header_has_the_given_columns() {
 }
 
 #[test]
+fn rows_that_count_once_and_rows_without_a_step_are_remarked() {
+    let import = micros().run("r");
+    let gpus = "step,time,gpu,power\n0,0,0,5\n0,0,1,6\n1,1,0,5\n1,1,1,6\n1,1,2,7\n";
+    let stats = Bench::new().import("a.csv", gpus, &import).unwrap();
+    assert!(stats.remarks[0].starts_with("3 rows have the step of the row before"), "{stats:?}");
+    let stats = Bench::new().import("a.csv", gpus, &import.clone().label_column("gpu")).unwrap();
+    assert!(stats.remarks.is_empty(), "{stats:?}");
+    let long = "metric,step,value\na,0,1\nb,0,1\na,1,1\na,1,2\n";
+    let stats = Bench::new().import("a.csv", long, &import).unwrap();
+    assert!(stats.remarks.iter().any(|r| r.starts_with("1 row has the step")), "{stats:?}");
+    let stats = Bench::new().import("a.csv", "loss,acc\n1,2\n3,4\n", &import).unwrap();
+    assert!(stats.remarks.iter().any(|r| r.contains("no column is a step or a time")), "{stats:?}");
+    let stats = Bench::new().import("a.csv", "time,loss\n1,2\n1,4\n", &import).unwrap();
+    assert!(stats.remarks.is_empty(), "rows with a time and no step are counted: {stats:?}");
+}
+
+#[test]
+fn numbers_after_text_are_left_out_with_a_remark() {
+    let import = micros().run("r").skip_text(true);
+    let text = "step,time,loss,phase\n0,0,1,warm\n1,0,2,7\n2,0,3,8\n";
+    let stats = Bench::new().import("a.csv", text, &import).unwrap();
+    assert_eq!(stats.remarks, ["left out columns that begin with text, with 2 numbers: \"phase\""]);
+}
+
+#[test]
 fn text_columns_are_labels_or_left_out_or_all_named_at_once() {
     let text = "step,time,phase,loss,note,host\n0,0,,1,hi,a\n1,0,train,2,,b\n2,0,eval,NA,ho,b\n";
     let message = Bench::new().refused("a.csv", text, &micros().run("r"));

@@ -1,0 +1,61 @@
+//! A series by some of its points, evenly by their number: what a table of it shows, and what a test of a model needs.
+
+use crate::points::Points;
+
+/// Every so many-th point, `n` in all with the first and the last, and besides these every point that is not finite, which a
+/// sample must not hide. Where there are at most `n` points, all of them.
+///
+/// ```
+/// use tidalite_query::{Points, sample};
+/// let mut points = Points::default();
+/// (0..100).for_each(|step| points.push(step, 0, 0, if step == 7 { f64::NAN } else { 1.0 }));
+/// sample(&mut points, 4);
+/// assert_eq!(points.steps, [0, 7, 33, 66, 99]);
+/// ```
+pub fn sample(points: &mut Points, n: usize) {
+    let len = points.len();
+    if len <= n {
+        return;
+    }
+    let mut kept: Vec<bool> = points.values.iter().map(|value| !value.is_finite()).collect();
+    for i in 0..n {
+        // The wide product cannot overflow; `n` is at least 2 where it divides.
+        let place = if n == 1 { 0 } else { i as u128 * (len as u128 - 1) / (n as u128 - 1) };
+        kept[usize::try_from(place).expect("below the number of points")] = true;
+    }
+    points.keep(&kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_sample_is_even_and_hides_no_value_that_is_not_finite(
+            values in prop::collection::vec(prop_oneof![9 => -1.0..1.0f64, 1 => Just(f64::NAN)], 0..200),
+            n in 1..40usize,
+        ) {
+            let mut all = Points::default();
+            (0..).zip(&values).for_each(|(step, &value)| all.push(step, 0, step * 3, value));
+            let mut some = all.clone();
+            sample(&mut some, n);
+            let odd = values.iter().filter(|v| !v.is_finite()).count();
+            prop_assert!(some.len() <= n.min(values.len()) + odd && some.len() >= n.min(values.len()));
+            prop_assert!(some.steps.windows(2).all(|w| w[0] < w[1]));
+            for i in 0..some.len() {
+                let step = usize::try_from(some.steps[i]).unwrap();
+                prop_assert_eq!(some.values[i].to_bits(), values[step].to_bits());
+                prop_assert_eq!(some.times_us[i], some.steps[i] * 3);
+            }
+            prop_assert_eq!(some.values.iter().filter(|v| !v.is_finite()).count(), odd);
+            if n > 1 && values.len() > n {
+                prop_assert_eq!((some.steps[0], some.steps[some.len() - 1]), (0, values.len() as i64 - 1));
+                let widest = (values.len() - 1).div_ceil(n - 1);
+                let gaps = some.steps.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0);
+                prop_assert!(gaps <= widest as i64);
+            }
+        }
+    }
+}
