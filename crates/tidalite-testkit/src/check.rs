@@ -4,6 +4,7 @@
 //! crash driver can name the cut.
 
 use crate::aggregates::Naive;
+use crate::difference::{CheckResult, same_value, unexpected};
 use crate::expected_runs::{ExpectedParticipant, ExpectedRun, ExpectedTime};
 use crate::oracle::{ExpectedPoints, Oracle};
 use crate::question::{NameTest, Question};
@@ -16,14 +17,6 @@ use tidalite::{
     Aggregate, By, Error, Labels, Param, Participant, Pattern, Point, Repeats, Report, RunInfo, Selection,
     SeriesKey, Snapshot, Status, Store,
 };
-
-/// The result of a check: nothing, or a difference in words.
-pub type CheckResult<T = ()> = Result<T, String>;
-
-/// The text for an error where none may occur.
-pub fn unexpected(e: &Error) -> String {
-    format!("unexpected {}: {e}", e.kind().name())
-}
 
 /// The selection that asks a question.
 pub fn select(of: Selection, ask: &Question) -> Selection {
@@ -214,14 +207,6 @@ fn texts(column: &dyn Array, row: usize) -> String {
             let key = usize::try_from(dictionary.keys().value(row)).expect("a key of a dictionary");
             dictionary.values().as_string::<i32>().value(key).to_string()
         }
-    }
-}
-
-/// Whether two numbers are equal. −0 equals 0, since either may be the extreme.
-pub(crate) fn same_value(found: Option<f64>, expected: Option<f64>) -> bool {
-    match (found, expected) {
-        (Some(a), Some(b)) => a == b,
-        (a, b) => a.is_none() && b.is_none(),
     }
 }
 

@@ -14,7 +14,8 @@
 //! At each step all processes are also killed without a power cut: then everything accepted is there. For some states and
 //! some kills, recovery and use are cut again at each of their own steps.
 
-use crate::check::{self, CheckResult};
+use crate::check;
+use crate::difference::CheckResult;
 use crate::fault::MachineFault;
 use crate::machine::{STORE, StoreMachine};
 use crate::ops::Op;

@@ -1,6 +1,6 @@
 //! Why an operation did not go through.
 
-use crate::check;
+use crate::difference::unexpected;
 use tidalite::Error;
 
 /// Why an operation did not go through.
@@ -22,7 +22,7 @@ impl MachineFault {
     /// In words.
     pub fn text(&self) -> String {
         match self {
-            MachineFault::Engine(e) => check::unexpected(e),
+            MachineFault::Engine(e) => unexpected(e),
             MachineFault::Wrong(what) => what.clone(),
         }
     }

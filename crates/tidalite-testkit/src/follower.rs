@@ -4,7 +4,8 @@
 //! The time of a point identifies its unit, and the oracle knows the writer of each unit. Units in flight have no order
 //! here: their writer may be unknown.
 
-use crate::check::{self, CheckResult};
+use crate::check;
+use crate::difference::CheckResult;
 use crate::oracle::Oracle;
 use crate::question::Question;
 use crate::units::UnitContent;

@@ -12,6 +12,7 @@ mod aggregates;
 mod check;
 mod copies;
 mod crash;
+mod difference;
 mod draw;
 mod exact;
 mod expected_runs;
@@ -31,14 +32,14 @@ mod workload;
 
 pub use aggregates::Naive;
 pub use check::{
-    CheckResult, ask, bits, everything, points, points_of, same, same_runs, select, snapshot, sound,
-    summaries, unexpected,
+    ask, bits, everything, points, points_of, same, same_runs, select, snapshot, sound, summaries,
 };
 pub use copies::TwoCopies;
 pub use crash::{
     CutPoint, CutTally, Planted, Scenario, USED_EACH, VIOLATIONS_MAX, check_killed, check_read, check_state,
     cuts,
 };
+pub use difference::{CheckResult, unexpected};
 pub use draw::draw_batch;
 pub use expected_runs::{ExpectedParticipant, ExpectedRun, ExpectedTime};
 pub use fault::MachineFault;

@@ -3,7 +3,8 @@
 //! The machine does one operation after the other, notes in the oracle what is accepted and what is durable, and compares
 //! answers where an operation says so. Each unit has its own time, so that a point found after a crash identifies its unit.
 
-use crate::check::{self, CheckResult};
+use crate::check;
+use crate::difference::{CheckResult, unexpected};
 use crate::draw::{count_on, draw_batch};
 use crate::fault::MachineFault;
 use crate::follower::MachineFollower;
@@ -186,11 +187,11 @@ impl StoreMachine {
         self.follower.check(&self.oracle)?;
         self.recheck()?;
         for at in 0..self.stores.len() {
-            let store = self.store(at).map_err(|e| check::unexpected(&e))?.clone();
+            let store = self.store(at).map_err(|e| unexpected(&e))?.clone();
             check::everything(&store, &self.oracle, &|w| self.is_alive(w))
                 .map_err(|e| format!("store {at}: {e}"))?;
-            check::sound(&store.recovery().map_err(|e| check::unexpected(&e))?)?;
-            check::sound(&store.verify().map_err(|e| check::unexpected(&e))?)?;
+            check::sound(&store.recovery().map_err(|e| unexpected(&e))?)?;
+            check::sound(&store.verify().map_err(|e| unexpected(&e))?)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Comparing lists of runs, and aggregates of whole runs, with the oracle's points.
 
 use crate::aggregates::Naive;
-use crate::check::{CheckResult, same_value, unexpected};
+use crate::difference::{CheckResult, same_value, unexpected};
 use crate::oracle::ExpectedPoints;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type};

@@ -6,7 +6,8 @@
 //! 3. Changes to runs have no points. Some choice of prefixes and of changes in flight must give exactly the runs found.
 //!    The shortest choice is taken, so that nothing counts as there that cannot be seen.
 
-use crate::check::{self, CheckResult};
+use crate::check;
+use crate::difference::CheckResult;
 use crate::oracle::Oracle;
 use crate::question::Question;
 use crate::units::{Ledger, UnitContent, WriteUnit, WrittenPoint};

@@ -320,8 +320,8 @@ pub(super) const BUGS: &[PlantedBug] = &[
         name: "plain-runs-with-descendants",
         file: "crates/tidalite/src/plan/plain.rs",
         edits: &[(
-            "                runs.remove(&heir.run);\n",
-            "                if !PLANTED { runs.remove(&heir.run); }\n",
+            "                runs.remove(&descendant.run);\n",
+            "                if !PLANTED { runs.remove(&descendant.run); }\n",
         )],
         test: ORACLE,
     },

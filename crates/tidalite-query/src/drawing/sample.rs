@@ -2,8 +2,8 @@
 
 use crate::points::Points;
 
-/// Every so many-th point, `n` in all with the first and the last, and besides these every point that is not finite, which a
-/// sample must not hide. Where there are at most `n` points, all of them.
+/// `n` points at equal distances by their number, the first and the last among them, and besides these every point that is not
+/// finite, which a sample must not hide. Where there are at most `n` points, all of them.
 ///
 /// ```
 /// use tidalite_query::{Points, sample};

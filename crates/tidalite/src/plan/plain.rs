@@ -5,13 +5,12 @@
 //!
 //! Invariant: what is said here of a plain series is what [`Plan::resolve`] says of it as a [`Planned`] one.
 
-use super::planner::Planner;
+use super::planner::{PlainRuns, Planner};
 use super::query_plan::Plan;
 use super::resolution::Resolution;
 use super::series::{Planned, PlannedSource};
 use crate::engine::log_tail::TailView;
 use crate::parts::scan::RowRef;
-use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey, StepRange, Summary};
 use tidalite_parts::{Part, SeriesEntry};
@@ -23,9 +22,6 @@ pub(crate) struct PlainSeries {
     part: u32,
     series: u32,
 }
-
-/// The part of each run whose series are plain, by its place in the snapshot.
-pub(super) type PlainRuns = HashMap<Arc<str>, u32>;
 
 /// A series table's group of rows has about as many; so few series are not worth a thread of their own.
 pub(crate) const PLAIN_SERIES_MIN: usize = 2048;
@@ -110,10 +106,10 @@ impl Planner {
                 }
             }
         }
-        for (run, heirs) in &self.descendants {
+        for (run, descendants) in &self.descendants {
             runs.remove(&**run);
-            for heir in heirs {
-                runs.remove(&heir.run);
+            for descendant in descendants {
+                runs.remove(&descendant.run);
             }
         }
         runs.retain(|run, part| *part != NONE && self.selects(run) && !self.has_tombstones(run));

@@ -5,7 +5,6 @@
 //! the memory of the list.
 
 use super::found::{FoundSeries, Owner};
-use super::plain::PlainRuns;
 use super::series::{Planned, Rules};
 use super::span::{SeriesCounts, SeriesSpan};
 use super::wanted_names::WantedNames;
@@ -28,6 +27,9 @@ use tidalite_query::{PointFilter, SeriesFilter};
 const SPAN_SERIES: u64 = 1 << 16;
 /// The bytes that a series of one part takes in a plan, about.
 const PLANNED_BYTES: u64 = 1024;
+
+/// The part of each run whose series are plain (`plain.rs`), by its place in the snapshot.
+pub(super) type PlainRuns = HashMap<Arc<str>, u32>;
 
 /// Finds the series of one selection in one snapshot.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //! that ten thousand runs are listed without reading a point.
 
 use super::selection::Selection;
-use super::summaries::Summing;
+use super::summaries::Summarizer;
 use super::top::not_nan;
 use crate::plan::plain::{PLAIN_SERIES_MAX, PLAIN_SERIES_MIN, PlainSeries};
 use crate::plan::query_plan::Plan;
@@ -138,7 +138,7 @@ impl Selection {
         let mut of_metrics = self.clone();
         of_metrics.metrics = wanted.iter().map(|(metric, _)| Pattern::exact(metric.clone())).collect();
         let (plain, plans) = of_metrics.plans_beside_plain()?;
-        let summing = Summing::of(total.facts(), false);
+        let summing = Summarizer::of(total.facts(), false);
         let most = usize::try_from(plans.planner.span_series()).unwrap_or(usize::MAX).max(1);
         let plan = plans.empty();
         let rest = plain_values(&plan, &plain, &summing.resolution, &mut total, &empty)?;
@@ -184,13 +184,13 @@ struct MetricGroups<'a> {
     /// All runs, ascending.
     runs: &'a [&'a str],
     /// Ascending by name.
-    metrics: Vec<MetricColumns<'a>>,
+    metrics: Vec<RunMetric<'a>>,
     /// The place of the latest run and that of the latest metric: series mostly come in order.
     latest: (usize, usize),
 }
 
 /// Aggregates of one metric by run.
-struct MetricColumns<'a> {
+struct RunMetric<'a> {
     metric: &'a str,
     aggregates: &'a [Aggregate],
     groups: NumberedGroups,
@@ -202,7 +202,7 @@ impl<'a> MetricGroups<'a> {
     fn new(runs: &'a [&'a str], wanted: &'a [(String, Vec<Aggregate>)]) -> Result<MetricGroups<'a>> {
         let of = |(metric, aggregates): &'a (String, Vec<Aggregate>)| {
             let groups = NumberedGroups::new(aggregates, runs.len())?;
-            Ok(MetricColumns { metric, aggregates, groups, found: false })
+            Ok(RunMetric { metric, aggregates, groups, found: false })
         };
         Ok(MetricGroups { runs, metrics: wanted.iter().map(of).collect::<Result<_>>()?, latest: (0, 0) })
     }
@@ -241,7 +241,7 @@ impl<'a> MetricGroups<'a> {
 
     fn finish(self) -> MetricValues {
         let missing = self.metrics.iter().filter(|of| !of.found).map(|of| of.metric.to_string()).collect();
-        let of = |MetricColumns { metric, aggregates, groups, .. }: MetricColumns<'_>| {
+        let of = |RunMetric { metric, aggregates, groups, .. }: RunMetric<'_>| {
             let columns = aggregates.iter().copied().zip(groups.finish());
             columns.map(|(aggregate, column)| (metric.to_string(), aggregate, column)).collect::<Vec<_>>()
         };

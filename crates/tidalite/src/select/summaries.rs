@@ -74,7 +74,7 @@ impl Selection {
         only_last: bool,
         take: &mut dyn FnMut(SeriesKey, Summary),
     ) -> Result<()> {
-        let summing = Summing::of(facts, only_last);
+        let summing = Summarizer::of(facts, only_last);
         let (plain, plans) = self.plans_beside_plain()?;
         let most = usize::try_from(plans.planner.span_series()).unwrap_or(usize::MAX).max(1);
         let mut plain = PlainSummaries { plan: plans.empty(), rest: &plain, most, ready: VecDeque::new() };
@@ -89,14 +89,14 @@ impl Selection {
 }
 
 /// What is summed up of each series.
-pub(super) struct Summing {
+pub(super) struct Summarizer {
     pub(super) resolution: Resolution,
     only_last: bool,
 }
 
-impl Summing {
-    pub(super) fn of(facts: SummaryFacts, only_last: bool) -> Summing {
-        Summing { resolution: Resolution::whole(facts), only_last }
+impl Summarizer {
+    pub(super) fn of(facts: SummaryFacts, only_last: bool) -> Summarizer {
+        Summarizer { resolution: Resolution::whole(facts), only_last }
     }
 
     /// The summary of each series of a plan that has points, in order.
@@ -165,7 +165,7 @@ impl PlainSummaries<'_> {
     fn take_before(
         &mut self,
         key: Option<&SeriesKey>,
-        summing: &Summing,
+        summing: &Summarizer,
         take: &mut dyn FnMut(SeriesKey, Summary),
     ) -> Result<()> {
         loop {

@@ -43,6 +43,30 @@ pub(super) fn compact(
 ) -> (RecordBatch, Vec<String>) {
     let nothing = RunTotals::default();
     let of = |r: &RunInfo| *held.get(&r.id).unwrap_or(&nothing);
+    let mut room = width.unwrap_or(usize::MAX);
+    let mut table = AnswerColumns::default();
+    let mut left_out = Vec::new();
+    for (i, column) in columns(runs, held).into_iter().enumerate() {
+        let width = column.width() + if i == 0 { 0 } else { 2 };
+        // The id is shown in any case.
+        if i > 0 && width > room {
+            left_out.push(column.heading);
+            continue;
+        }
+        room = room.saturating_sub(width);
+        table = match &column.heading[..] {
+            "points" => table.count("points", runs.iter().map(|r| of(r).points)),
+            "last_step" => table.int("last_step", runs.iter().map(|r| of(r).last_step)),
+            heading => table.text(heading, column.cells),
+        };
+    }
+    (table.finish(), left_out)
+}
+
+/// All columns, in the order in which they are kept where there is no room for all.
+fn columns(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>) -> Vec<CompactColumn> {
+    let nothing = RunTotals::default();
+    let of = |r: &RunInfo| *held.get(&r.id).unwrap_or(&nothing);
     let column = |heading: &str, cell: &dyn Fn(&RunInfo) -> Option<String>| CompactColumn {
         heading: heading.to_string(),
         cells: runs.iter().map(cell).map(|cell| cell.map(|text| cut(&text))).collect(),
@@ -60,44 +84,34 @@ pub(super) fn compact(
             r.started_us.map(|us| time_text(us, true).chars().take("2026-11-28 12:00".len()).collect())
         }),
     ];
-    let mut others = vec![
-        column("name", &|r| r.name.clone()),
-        column("group", &|r| r.group.clone()),
-        column("took", &took),
-    ];
-    let params: BTreeSet<&String> = runs.iter().flat_map(|r| r.params.keys()).collect();
     let heading =
         |name: &str| if FIELDS.contains(&name) { format!("params.{name}") } else { name.to_string() };
+    let params: BTreeSet<&String> = runs.iter().flat_map(|r| r.params.keys()).collect();
     let of_param = |name: &String| column(&heading(name), &|r| r.params.get(name).and_then(param_text));
-    others.extend(params.into_iter().map(of_param));
-    others.push(column("tags", &|r| {
-        Some(r.tags.iter().cloned().collect::<Vec<_>>().join(", ")).filter(|t| !t.is_empty())
-    }));
-    others.push(column("labels", &|r| Some(r.labels.to_string()).filter(|t| !t.is_empty())));
-    others.push(column("reason", &|r| r.reason.clone()));
-    others.push(column("notes", &|r| r.notes.clone()));
-    others.retain(|column| column.tells_apart());
-    let mut room = width.unwrap_or(usize::MAX);
-    let mut table = AnswerColumns::default();
-    let mut left_out = Vec::new();
-    for (i, column) in always.into_iter().chain(others).enumerate() {
-        let width = column.width() + if i == 0 { 0 } else { 2 };
-        // The id is shown in any case.
-        if i > 0 && width > room {
-            left_out.push(column.heading);
-            continue;
-        }
-        room = room.saturating_sub(width);
-        table = match &column.heading[..] {
-            "points" => table.count("points", runs.iter().map(|r| of(r).points)),
-            "last_step" => table.int("last_step", runs.iter().map(|r| of(r).last_step)),
-            heading => table.text(heading, column.cells),
-        };
-    }
-    (table.finish(), left_out)
+    let (telling, lacking): (Vec<_>, Vec<_>) =
+        params.into_iter().map(of_param).partition(CompactColumn::has_two_values);
+    let tags =
+        |r: &RunInfo| Some(r.tags.iter().cloned().collect::<Vec<_>>().join(", ")).filter(|t| !t.is_empty());
+    let others = [column("name", &|r| r.name.clone())].into_iter().chain(telling);
+    let others = others.chain([
+        column("group", &|r| r.group.clone()),
+        column("took", &took),
+        column("reason", &|r| r.reason.clone()),
+        column("tags", &tags),
+        column("labels", &|r| Some(r.labels.to_string()).filter(|t| !t.is_empty())),
+        column("notes", &|r| r.notes.clone()),
+    ]);
+    // Last the params that some runs lack and all others have alike.
+    always.into_iter().chain(others.chain(lacking).filter(CompactColumn::tells_apart)).collect()
 }
 
 impl CompactColumn {
+    /// Whether two runs that have a value have different ones.
+    fn has_two_values(&self) -> bool {
+        let mut values = self.cells.iter().flatten();
+        values.next().is_some_and(|first| values.any(|value| value != first))
+    }
+
     /// Whether runs differ in it; a single run is told by all that it has.
     fn tells_apart(&self) -> bool {
         match &self.cells[..] {

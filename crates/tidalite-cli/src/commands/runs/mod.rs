@@ -94,7 +94,7 @@ fn sort(
             RunOrder::Status => runs.sort_by_key(|r| r.status),
             RunOrder::Column(sort) => {
                 let page = RunPage { order: vec![sort.clone()], ..RunPage::default() };
-                let ranks = ranks(&snapshot.select().list_runs(&[sort.column.clone()], &page)?)?;
+                let ranks = ranks(&snapshot.select().list_runs(std::slice::from_ref(&sort.column), &page)?)?;
                 // Equal values keep the order of the other keys.
                 runs.sort_by_key(|r| ranks.get(&r.id).copied());
             }
