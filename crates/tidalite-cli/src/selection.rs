@@ -1,19 +1,10 @@
-//! Turns the selection flags into a selection, and explains why a selection matches nothing.
-//!
-//! The explanation names the first part of the selection that matches nothing by itself, and similar names that exist.
+//! Turns the selection flags into a selection, and says why a selection matches nothing.
 
 use crate::args::SelectionArgs;
 use crate::error::{CliError, CliResult};
-use crate::text::{number, printable, time_text};
-use std::collections::BTreeSet;
+use crate::text::printable;
 use std::ops::Bound;
-use tidalite::{
-    Bounds, History, Labels, Pattern, Repeats, RunFilter, Selection, SeriesKey, Snapshot, Summary, XAxis,
-    similar_names,
-};
-
-/// The most names in a message.
-const NAMES_SHOWN: usize = 5;
+use tidalite::{Bounds, History, Labels, Pattern, Repeats, RunFilter, Selection, SeriesKey, Snapshot, XAxis};
 
 impl SelectionArgs {
     /// What lists series: each series and point once, in the run that it was written to.
@@ -111,85 +102,14 @@ impl SelectionArgs {
     /// # Errors
     /// Errors of reading the store. The explanation itself is the `Ok` value, a `CliError::Nothing`.
     pub(crate) fn nothing(&self, snapshot: &Snapshot) -> CliResult<CliError> {
-        let all = snapshot.select().summaries()?;
-        let say = |text: String| Ok(CliError::Nothing(format!("nothing matches: {text}")));
-        if all.is_empty() {
-            return say("the store holds no points yet".into());
-        }
-        let names = |of: fn(&SeriesKey) -> &str| all.iter().map(|(k, _)| of(k)).collect::<BTreeSet<_>>();
-        for run in self.run_patterns() {
-            if snapshot.select().runs(run.clone()).summaries()?.is_empty() {
-                return say(missing("run", "runs", &run.to_string(), &names(|k| &k.run)));
-            }
-        }
-        for metric in self.metric_patterns() {
-            if snapshot.select().metrics(metric.clone()).summaries()?.is_empty() {
-                return say(missing("metric", "metrics", &metric.to_string(), &names(|k| &k.metric)));
-            }
-        }
-        for filter in &self.filters {
-            if snapshot.where_runs(filter)?.is_empty() {
-                return say(format!("no run matches the filter {}", printable(&filter.to_string())));
-            }
-        }
-        let no_labels = SelectionArgs { labels: Vec::new(), labels_regex: Vec::new(), ..self.clone() };
-        let unlabelled = no_labels.by_name(snapshot.select()).summaries()?;
-        if unlabelled.is_empty() {
-            return say("the runs and the metrics exist, but no run has these metrics".into());
-        }
-        let named = self.by_name(snapshot.select()).summaries()?;
-        if named.is_empty() {
-            let there: BTreeSet<&str> = unlabelled.iter().map(|(k, _)| k.labels.as_str()).collect();
-            let asked = self.labels.iter().chain(&self.labels_regex);
-            let asked = asked.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
-            let there: Vec<&str> = there.into_iter().map(|l| if l.is_empty() { "none" } else { l }).collect();
-            return say(format!(
-                "no series has the labels {}; labels that exist: {}",
-                printable(&asked),
-                listed(&there)
-            ));
-        }
-        say(ranges(&named))
+        // Nothing was found in this snapshot, so there is a reason.
+        let why = self.over(snapshot).why_nothing()?.unwrap_or_else(|| "no point has a value to show".into());
+        Ok(CliError::Nothing(format!("nothing matches: {}", printable(&why))))
     }
 }
 
 fn bounds(span: Bounds<i64>) -> (Bound<i64>, Bound<i64>) {
     (span.lo.map_or(Bound::Unbounded, Bound::Included), span.hi.map_or(Bound::Unbounded, Bound::Excluded))
-}
-
-/// The ranges that the selected series cover.
-fn ranges(series: &[(SeriesKey, Summary)]) -> String {
-    let mut total = Summary::default();
-    series.iter().for_each(|(_, s)| total.merge(s));
-    let steps =
-        total.first.zip(total.last).map_or(String::new(), |(a, b)| format!("steps {} to {}", a.step, b.step));
-    let text = |t: i64| time_text(t, false);
-    let times = total.time_min_us.zip(total.time_max_us);
-    let times = times.map_or(String::new(), |(a, b)| format!(", times {} to {}", text(a), text(b)));
-    let values = total.min.zip(total.max);
-    let values =
-        values.map_or(String::new(), |(a, b)| format!(", values {} to {}", number(a.value), number(b.value)));
-    format!("the series have {steps}{times}{values}")
-}
-
-fn missing(one: &str, many: &str, glob: &str, names: &BTreeSet<&str>) -> String {
-    let near = similar_names(glob, names.iter().copied());
-    let there = if near.is_empty() {
-        let some: Vec<&str> = names.iter().copied().collect();
-        format!("{many} that exist: {}", listed(&some))
-    } else {
-        format!("similar: {}", listed(&near))
-    };
-    format!("no {one} matches {}; {there}", printable(glob))
-}
-
-/// The first names, and the number of the others.
-fn listed(names: &[&str]) -> String {
-    let mut text = names.iter().take(NAMES_SHOWN).map(|n| printable(n)).collect::<Vec<_>>().join(", ");
-    if names.len() > NAMES_SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
-    }
-    text
 }
 
 /// The shortest names that distinguish the series: by run, metric, labels, or several of them.
@@ -217,16 +137,6 @@ pub(crate) fn short_names(keys: &[&SeriesKey]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mistyped_name_finds_similar_names() {
-        let names = BTreeSet::from(["train/loss", "val/loss", "lr", "accuracy", "grad_norm"]);
-        assert!(missing("metric", "metrics", "los", &names).contains("similar: train/loss, val/loss"));
-        assert!(
-            missing("metric", "metrics", "qqq", &names)
-                .contains("metrics that exist: accuracy, grad_norm, lr")
-        );
-    }
 
     #[test]
     fn series_are_named_by_what_distinguishes_them() {

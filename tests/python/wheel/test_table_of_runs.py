@@ -66,3 +66,11 @@ def test_what_is_wrong_is_named(swept, columns, how, error, says):
 def test_it_is_a_frame(swept):
     frame = swept.table({"val/loss": "min", "started": None}, sort="val/loss:min").to_pandas()
     assert list(frame["run"])[0] == "lr-0.001" and str(frame["started"].dtype).startswith("datetime64")
+
+
+def test_an_empty_table_says_why(swept):
+    assert swept.select("val/loss").points().why is None
+    empty = swept.select("val/los").points()
+    assert empty.why == "no metric matches val/los; similar: val/loss"
+    assert repr(empty).endswith("nothing matches: no metric matches val/los; similar: val/loss")
+    assert "steps 0 to 9" in swept.select("val/loss", steps=(50, None)).aggregate("mean").why

@@ -77,6 +77,14 @@ fn answers(select: &dyn Fn() -> Selection) -> Vec<(&'static str, Result<Vec<Find
         ("align", Box::new(|s| s.align(AlignOn::Step, Fill::None).map(drop))),
         ("lttb", Box::new(|s| s.lttb(10).map(drop))),
         ("m4", Box::new(|s| s.m4(10).map(drop))),
+        ("sample", Box::new(|s| s.sample(10).map(drop))),
+        (
+            "list of runs",
+            Box::new(move |s| {
+                let columns = [tidalite::RunColumn::Metric(loss.into(), Aggregate::Mean)];
+                s.list_runs(&columns, &tidalite::RunPage::default()).map(drop)
+            }),
+        ),
         ("over time", Box::new(|s| s.over(XAxis::Elapsed).points().map(drop))),
         ("over a metric", Box::new(move |s| s.over(XAxis::Metric(loss.into())).chart(5).map(drop))),
         (

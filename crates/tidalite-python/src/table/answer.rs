@@ -61,6 +61,14 @@ impl RowSource {
         }
     }
 
+    /// Why the query selects no point; `None` where it selects some, and for rows that were read before.
+    fn why(&self) -> Result<Option<String>> {
+        match self {
+            RowSource::Query(select, _) => select.why_nothing(),
+            RowSource::Read(_) => Ok(None),
+        }
+    }
+
     /// The number of rows of all pages, where the rows are one page.
     pub(super) fn total(&self) -> Option<usize> {
         match self {
@@ -139,6 +147,10 @@ impl TableAnswer {
 
     pub(super) fn total(&self) -> Option<usize> {
         self.source.total()
+    }
+
+    pub(super) fn why(&self) -> Result<Option<String>> {
+        self.source.why()
     }
 
     /// The selection whose points are streamed, if this answer streams.

@@ -193,6 +193,16 @@ impl AnswerTable {
         self.answer.kind()
     }
 
+    /// Why no point was selected, with similar names that exist; None where some were. A repr without rows shows it.
+    ///
+    /// >>> store.run("a").log({"loss": 0.5})
+    /// >>> store.select("los").points().why
+    /// 'no metric matches los; similar: loss'
+    #[getter]
+    fn why(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        py.detach(|| self.answer.why()).map_err(raise)
+    }
+
     /// The number of rows of all pages, for a page of `Store.table`; None for any other table.
     #[getter]
     fn total(&self) -> Option<usize> {
@@ -420,6 +430,11 @@ fn shown(answer: &TableAnswer) -> tidalite::Result<(String, String)> {
     text.truncate(text.trim_end().len());
     if rows > SHOWN_ROWS {
         text.push_str(&format!("\n… and {} more", rows - SHOWN_ROWS));
+    }
+    if rows == 0
+        && let Some(why) = answer.why()?
+    {
+        text.push_str(&format!("\nnothing matches: {why}"));
     }
     Ok((if rows == 1 { "1 row".into() } else { format!("{rows} rows") }, text))
 }

@@ -20,6 +20,7 @@ mod labels;
 mod m4;
 mod metrics;
 mod names;
+mod nothing;
 pub(crate) mod over;
 pub(crate) mod pattern;
 mod planning;
