@@ -115,7 +115,7 @@ fn a_damaged_marker_or_manifest_is_damage_for_verify_and_an_error_for_other_comm
         let verify = sample.run("verify", &[]);
         let (text, name) = (verify.text(), file.to_str().unwrap());
         assert_eq!(verify.code, Some(4), "{text}{}", verify.err);
-        assert!(text.contains(name) && text.contains("DAMAGED in 1 places"), "{text}");
+        assert!(text.contains(name) && text.contains("DAMAGED in 1 place"), "{text}");
         assert!(!text.contains("run `tidalite verify`"), "it has just run: {text}");
         let info = sample.run("info", &[]);
         assert!(info.fails(1).contains(name) && info.err.contains("tidalite verify"), "{}", info.err);

@@ -52,7 +52,7 @@ fn runs_are_running_finished_or_lost_and_running_ones_come_first() {
     let statuses: Vec<(&str, &str)> = words.iter().map(|row| (row[0], row[1])).collect();
     let expected = [("live", "running"), ("failed", "failed"), ("lr-2", "lost"), ("lr-0.1", "finished")];
     assert_eq!(statuses, expected, "{text}");
-    assert_eq!(words[0][4], "9", "{text}");
+    assert_eq!(words[0][6], "9", "{text}");
     assert!(words[1].iter().any(|word| *word == "–"), "{text}");
     assert!(text.contains("1 running of 4 runs"), "{text}");
     // The store is written to meanwhile, and read again.

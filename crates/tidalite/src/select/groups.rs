@@ -162,7 +162,7 @@ mod tests {
         let by = |select: Selection, by: &str| select.aggregate(&[Aggregate::Count], &[by.parse().unwrap()]);
         for flushed in [false, true] {
             for (word, near) in
-                [("label:rnak", "similar: \"rank\""), ("param:xyz", "params: \"lr\", \"none\"")]
+                [("label:rnk", "similar: \"rank\""), ("param:xyz", "params: \"lr\", \"none\"")]
             {
                 let error = by(store.select(), word).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::NotFound, "flushed: {flushed}");

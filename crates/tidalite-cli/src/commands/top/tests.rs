@@ -15,7 +15,7 @@ use tidalite::{RowAt, Store};
 const START_US: i64 = 1_704_067_200_000_000;
 
 /// A store and the view over it.
-struct Watched {
+struct TopWatched {
     _dir: TempDir,
     store: Store,
     args: TopArgs,
@@ -24,7 +24,7 @@ struct Watched {
     shown: TopShown,
 }
 
-impl Watched {
+impl TopWatched {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().join("s")).unwrap();
@@ -38,7 +38,7 @@ impl Watched {
             width: None,
         };
         let (reader, state) = (TopReader::default(), TopState::new());
-        Watched { _dir: dir, store, args, reader, state, shown: TopShown::default() }
+        TopWatched { _dir: dir, store, args, reader, state, shown: TopShown::default() }
     }
 
     /// A run with a falling loss, one step per second. It is running while the handle lives.
@@ -54,7 +54,7 @@ impl Watched {
 
     /// The screen after these keys.
     fn screen(&mut self, keys: &[TopKey], width: u16, height: u16) -> String {
-        let draw = |view: &mut Watched| {
+        let draw = |view: &mut TopWatched| {
             let (columns, lines) = (usize::from(width), usize::from(height));
             let area = room(&view.state, columns, lines);
             let snapshot = view.store.snapshot().unwrap();
@@ -93,7 +93,7 @@ impl Watched {
 
 #[test]
 fn the_runs_are_a_table_with_running_ones_first() {
-    let mut view = Watched::new();
+    let mut view = TopWatched::new();
     view.begin("older", 0, 100).finish().unwrap();
     view.begin("newer", 1000, 100).finish().unwrap();
     let _live = view.begin("live", 500, 64);
@@ -118,7 +118,7 @@ older  finished       1h  58m 21s       99        1       0.01 █▂▁▁▁�
 
 #[test]
 fn enter_shows_charts_of_the_selected_run() {
-    let mut view = Watched::new();
+    let mut view = TopWatched::new();
     view.begin("one", 0, 100).finish().unwrap();
     let _live = view.begin("live", 500, 64);
     let drawn = view.screen(&[TopKey::Down, TopKey::Enter], 100, 18);
@@ -134,7 +134,7 @@ fn enter_shows_charts_of_the_selected_run() {
 
 #[test]
 fn a_filter_and_an_order_change_the_rows() {
-    let mut view = Watched::new();
+    let mut view = TopWatched::new();
     for (id, steps) in [("b-1", 10), ("a-2", 20), ("b-3", 30)] {
         view.begin(id, steps, steps).finish().unwrap();
     }
@@ -158,7 +158,7 @@ fn a_filter_and_an_order_change_the_rows() {
 
 #[test]
 fn every_size_of_the_terminal_is_drawn() {
-    let mut view = Watched::new();
+    let mut view = TopWatched::new();
     for i in 0..30 {
         view.begin(&format!("a-run-with-a-rather-long-name-{i}"), i, 3).finish().unwrap();
     }
@@ -167,13 +167,13 @@ fn every_size_of_the_terminal_is_drawn() {
             view.screen(keys, width, height);
         }
     }
-    let mut empty = Watched::new();
+    let mut empty = TopWatched::new();
     assert!(empty.screen(&[TopKey::Enter, TopKey::Down], 80, 10).contains("the store has no runs yet"));
 }
 
 #[test]
 fn the_machine_of_the_selected_run_has_a_line() {
-    let mut view = Watched::new();
+    let mut view = TopWatched::new();
     let run = view.begin("one", 0, 3);
     let gpu = |of: &str| RowAt::step(0).labels(tidalite::Labels::parse(of).unwrap());
     run.log_at(&RowAt::step(0), &[("system/cpu/total_percent", 37.0), ("system/memory/used_bytes", 12e9)])
