@@ -29,7 +29,7 @@ pub(super) fn head(data: &TopData, width: usize) -> Vec<Line<'static>> {
         Span::styled(title, bold()),
         Span::raw(" ".repeat(GAP)),
         Span::styled(status, status_style(run.status)),
-        Span::raw(format!("{}{}", " ".repeat(GAP), cut(&facts, room))),
+        Span::raw(if room > 0 { format!("{}{}", " ".repeat(GAP), cut(&facts, room)) } else { String::new() }),
     ])];
     if !run.params.is_empty() {
         lines.push(Line::raw(cut(&run.params, width)));

@@ -38,7 +38,7 @@ pub(super) fn table(data: &TopData, selected: Option<usize>, width: usize) -> Ve
     let mut lines = vec![heading(&columns, &data.metrics)];
     if data.rows.is_empty() {
         let text = if data.runs == 0 { "the store has no runs yet" } else { "no run matches" };
-        lines.push(Line::raw(text));
+        lines.push(Line::raw(cut(text, width)));
     }
     lines.extend(data.rows.iter().enumerate().map(|(i, row)| {
         let line = Line::from(spans(row, &columns));
