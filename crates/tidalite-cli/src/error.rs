@@ -3,7 +3,7 @@
 //! Scripts rely on the codes. `--help` and `docs/command.md` list them.
 
 use std::io;
-use tidalite::{Error, ErrorKind, Finding};
+use tidalite::{Error, ErrorAdvice, ErrorKind, Finding};
 
 /// The most damaged places that a message lists.
 const PLACES_SHOWN: usize = 32;
@@ -57,7 +57,7 @@ impl CliError {
         match self {
             CliError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => None,
             CliError::Output(e) => Some(format!("write answer: {e}")),
-            CliError::Engine(e) => Some(e.to_string()),
+            CliError::Engine(e) => Some(format!("{e}{}", flags(e.advice()))),
             CliError::Other(text) | CliError::Usage(text) | CliError::Nothing(text) => Some(text.clone()),
             CliError::Damage | CliError::Interrupted => None,
             CliError::Incomplete(places) => {
@@ -69,6 +69,16 @@ impl CliError {
                 Some(text)
             }
         }
+    }
+}
+
+/// The flags for what an error advises.
+fn flags(advice: Option<ErrorAdvice>) -> &'static str {
+    match advice {
+        Some(ErrorAdvice::RenameOrJoin) => " (--rename SUFFIX, or --join)",
+        Some(ErrorAdvice::ReportDamage) => " (--on-damage report)",
+        Some(ErrorAdvice::AllowMemory) => " (--memory SIZE)",
+        _ => "",
     }
 }
 

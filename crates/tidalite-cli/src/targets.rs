@@ -5,7 +5,7 @@
 use crate::args::TargetArgs;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
-use crate::text::{printable, time_text};
+use crate::text::{counted, printable, time_text};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr, stdin};
 use tidalite::{ErrorKind, History, OnDamage, Pattern, RunInfo, RunTargets, Snapshot};
@@ -108,9 +108,9 @@ pub(crate) fn described(runs: &[TargetRun]) -> String {
     let sum = |of: fn(&TargetRun) -> u64| runs.iter().map(of).sum::<u64>();
     let which = match runs {
         [run] => format!("run {}", printable(&run.info.id)),
-        _ => format!("{} runs", runs.len()),
+        _ => counted(runs.len(), "run"),
     };
-    format!("{which} with {} points of {} series", sum(|r| r.points), sum(|r| r.series))
+    format!("{which} with {} of {} series", counted(sum(|r| r.points), "point"), sum(|r| r.series))
 }
 
 /// Several runs, a line each; nothing for a single one.
@@ -121,7 +121,7 @@ fn listed(runs: &[TargetRun]) -> String {
     let line = |run: &TargetRun| {
         let ended = run.info.ended_us.map_or(String::new(), |t| format!(" {}", time_text(t, true)));
         let (id, status) = (printable(&run.info.id), run.info.status.as_str());
-        format!("\n  {id}: {status}{ended}, {} points of {} series", run.points, run.series)
+        format!("\n  {id}: {status}{ended}, {} of {} series", counted(run.points, "point"), run.series)
     };
     let mut text: String = runs.iter().take(RUNS_SHOWN).map(line).collect();
     if runs.len() > RUNS_SHOWN {

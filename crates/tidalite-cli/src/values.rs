@@ -3,15 +3,10 @@
 //! Each public function is a clap value parser. It checks only the form of its text. Its error is one line, which clap
 //! prints after the name of the flag.
 
-use jiff::SignedDuration;
-use jiff::civil::{DateTime, Time};
-use jiff::fmt::temporal::Pieces;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidalite::{Bounds, Param, Status, param_from_json};
-
-const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+use tidalite::{Bounds, Param, Status, moment_us, param_from_json};
 
 /// `a..b`, `a..=b`, `a..`, `..b`, or `a` alone, of steps.
 pub(crate) fn steps(text: &str) -> Result<Bounds<i64>, String> {
@@ -50,6 +45,10 @@ pub(crate) fn moment(text: &str) -> Result<i64, String> {
     time(text, now_us())
 }
 
+fn time(text: &str, now_us: i64) -> Result<i64, String> {
+    moment_us(text, now_us).map_err(|e| e.to_string())
+}
+
 fn now_us() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(after) => micros(after).unwrap_or(i64::MAX),
@@ -69,30 +68,6 @@ fn ordered<T: PartialOrd + Display>(span: Bounds<T>) -> Result<Bounds<T>, String
         }
         _ => Ok(span),
     }
-}
-
-/// One time: relative to now (`-1h`, `+5m`), µs since 1970, a date, or a date and time.
-fn time(text: &str, now_us: i64) -> Result<i64, String> {
-    if text == "now" {
-        return Ok(now_us);
-    }
-    if let Ok(us) = text.parse::<i64>() {
-        return Ok(us);
-    }
-    if let Some(span) = text.strip_prefix('-').or_else(|| text.strip_prefix('+')) {
-        let us = micros(duration(span)?).ok_or("that is too far from now")?;
-        return Ok(if text.starts_with('-') { now_us.saturating_sub(us) } else { now_us.saturating_add(us) });
-    }
-    let wrong =
-        || format!("{text:?} is not a time; write 2026-01-31T12:00:00Z, 2026-01-31, µs since 1970, or -1h");
-    let pieces = Pieces::parse(text).map_err(|_| wrong())?;
-    if pieces.time_zone_annotation().is_some() {
-        return Err(wrong());
-    }
-    let at = pieces.date().to_datetime(pieces.time().unwrap_or(Time::midnight()));
-    let offset = pieces.to_numeric_offset().map_or(0, |o| i64::from(o.seconds()));
-    let since = at.duration_since(EPOCH) - SignedDuration::from_secs(offset);
-    i64::try_from(since.as_micros()).map_err(|_| wrong())
 }
 
 /// A duration with its unit: `250ms`, `10s`, `1.5h`.
@@ -119,6 +94,14 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
         Ok(s) => Duration::try_from_secs_f64(s).map_err(|_| format!("{text:?} is not a duration")),
         Err(_) => duration(text),
     }
+}
+
+/// The time between two readings, from a tenth of a second to a day.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    let within = Duration::from_millis(100)..=Duration::from_secs(86_400);
+    Some(seconds(text)?)
+        .filter(|span| within.contains(span))
+        .ok_or_else(|| format!("{text:?} is not between 0.1 s and a day"))
 }
 
 /// A number of bytes: `256MiB`, `64MB`, `1GiB`, or without a unit.
@@ -258,19 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn times_are_absolute_or_relative_to_now() {
-        let now = 1_780_000_000_000_000;
-        assert_eq!(time("-1h", now), Ok(now - 3_600_000_000));
-        assert_eq!(time("+250ms", now), Ok(now + 250_000));
-        assert_eq!(time("now", now), Ok(now));
-        assert_eq!(time("-17", now), Ok(-17));
-        assert_eq!(time("1970-01-02", now), Ok(86_400_000_000));
-        assert_eq!(time("1970-01-01T02:00:00+01:00", now), Ok(3_600_000_000));
-        for bad in ["yesterday", "-1", "-5 parsecs", "2026-13-01", "12:00"].into_iter().filter(|b| *b != "-1")
-        {
-            assert!(time(bad, now).is_err(), "{bad}");
-        }
+    fn times_are_ranges_of_moments() {
         assert!(times("-1h..").is_ok() && times("-1h..-2h").is_err() && times("-1h").is_err());
+        assert!(times("yesterday..").unwrap_err().contains("2026-01-31") && moment("-1h").is_ok());
     }
 
     #[test]

@@ -57,6 +57,19 @@ impl ErrorKind {
     }
 }
 
+/// What a caller can do about an error, where each interface has its own words for it: flags of the command, arguments in
+/// Python, methods in Rust. The message says it in general; an interface adds how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorAdvice {
+    /// Rename or join runs of two stores that have one id.
+    RenameOrJoin,
+    /// Ask for an answer without what is damaged.
+    ReportDamage,
+    /// Allow more memory.
+    AllowMemory,
+}
+
 /// An opaque error: its [`kind`](Error::kind), where it happened, and a message for people.
 ///
 /// ```
@@ -74,6 +87,7 @@ struct Inner {
     offset: Option<u64>,
     wrong: String,
     remedy: String,
+    advice: Option<ErrorAdvice>,
     source: Option<io::Error>,
 }
 
@@ -97,6 +111,7 @@ impl Error {
             offset: None,
             wrong: wrong.into(),
             remedy: remedy.into(),
+            advice: None,
             source: None,
         }))
     }
@@ -195,6 +210,17 @@ impl Error {
         &self.0.doing
     }
 
+    /// Adds what an interface can say about the remedy in its own words.
+    pub fn advising(mut self, advice: ErrorAdvice) -> Self {
+        self.0.advice = Some(advice);
+        self
+    }
+
+    /// What an interface can say about the remedy in its own words.
+    pub fn advice(&self) -> Option<ErrorAdvice> {
+        self.0.advice
+    }
+
     /// What was wrong, without the path and the remedy.
     pub fn wrong(&self) -> &str {
         &self.0.wrong
@@ -210,6 +236,7 @@ impl Error {
             offset: i.offset,
             wrong: i.wrong.clone(),
             remedy: i.remedy.clone(),
+            advice: i.advice,
             source: i.source.as_ref().map(|s| io::Error::new(s.kind(), s.to_string())),
         }))
     }

@@ -21,7 +21,7 @@ mod range;
 mod run;
 mod summary;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorAdvice, ErrorKind, Result};
 pub use exact::{
     ExactSquares, ExactSum, ExactTerms, REST_BYTES_MAX, rest_from_bytes, rest_to_bytes, sum_rest_from_bytes,
 };

@@ -43,7 +43,7 @@ pub(crate) fn append(
     }
     if !data.hasattr("__arrow_c_stream__")? && !data.hasattr("__arrow_c_array__")? {
         return Err(PyTypeError::new_err(format!(
-            "append: data is a {}; give Arrow data (pyarrow, Polars, pandas, DuckDB), or a dict of NumPy arrays",
+            "append: data is of type {}; give Arrow data (pyarrow, Polars, pandas, DuckDB), or a dict of NumPy arrays",
             kind(data)
         )));
     }

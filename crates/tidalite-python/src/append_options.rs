@@ -44,7 +44,7 @@ impl AppendOptions {
                 "nan_is_missing" => {
                     options.nan_is_missing = given.extract().map_err(|_| {
                         PyTypeError::new_err(format!(
-                            "append: nan_is_missing is a {}, not a bool",
+                            "append: nan_is_missing is of type {}, not a bool",
                             kind(&given)
                         ))
                     })?;

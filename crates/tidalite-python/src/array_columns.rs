@@ -43,7 +43,7 @@ pub(crate) fn texts(name: &str, column: &Bound<'_, PyAny>, rows: usize) -> PyRes
         let item = item?;
         let Ok(item) = item.cast::<PyString>() else {
             return Err(PyTypeError::new_err(format!(
-                "append: column {name:?} holds a {} in row {row}, not text",
+                "append: column {name:?} holds a value of type {} in row {row}, not text",
                 kind(&item)
             )));
         };
@@ -76,7 +76,7 @@ pub(crate) fn labels(name: &str, column: &Bound<'_, PyAny>, rows: usize) -> PyRe
             builder.append_value(number.str()?.to_str()?);
         } else {
             return Err(PyTypeError::new_err(format!(
-                "append: column {name:?} holds a {} in row {row}, not text or a whole number",
+                "append: column {name:?} holds a value of type {} in row {row}, not text or a whole number",
                 kind(&item)
             )));
         }

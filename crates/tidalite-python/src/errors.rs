@@ -3,7 +3,7 @@
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use tidalite::{Error as EngineError, ErrorKind};
+use tidalite::{Error as EngineError, ErrorAdvice, ErrorKind};
 
 create_exception!(
     tidalite,
@@ -57,7 +57,13 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// The exception of an error.
 pub(crate) fn raise(error: EngineError) -> PyErr {
-    raise_with(&error, error.to_string())
+    let arguments = match error.advice() {
+        Some(ErrorAdvice::RenameOrJoin) => " (suffix=\"-b\", or on_conflict=\"join\")",
+        Some(ErrorAdvice::ReportDamage) => " (on_damage=\"report\")",
+        // The name of the argument is that of the option.
+        _ => "",
+    };
+    raise_with(&error, format!("{error}{arguments}"))
 }
 
 /// The exception of an error, with an extended message.

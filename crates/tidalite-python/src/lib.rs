@@ -22,6 +22,7 @@ mod errors;
 mod exit;
 mod follow;
 mod handles;
+mod mixture;
 mod open;
 mod outcome;
 mod pickle;

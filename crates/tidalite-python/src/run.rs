@@ -409,7 +409,7 @@ fn failed(py: Python<'_>, reason: Option<&Bound<'_, PyAny>>) -> PyResult<Outcome
 fn as_dict<'py>(values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     let Ok(mapping) = values.cast::<PyMapping>() else {
         return Err(PyTypeError::new_err(format!(
-            "log: values is a {}; give a dict of metrics, such as {{\"loss\": 0.5}}",
+            "log: values is of type {}; give a dict of metrics, such as {{\"loss\": 0.5}}",
             params::kind(values)
         )));
     };
@@ -457,7 +457,7 @@ fn whole_step(doing: &str, step: &Bound<'_, PyAny>) -> PyResult<i64> {
         });
     }
     Err(PyTypeError::new_err(format!(
-        "{doing}: step is a {}, not a whole number; give int(step)",
+        "{doing}: step is of type {}, not a whole number; give int(step)",
         params::kind(step)
     )))
 }

@@ -5,6 +5,7 @@ use crate::arguments::params::{text, texts};
 use crate::arguments::ranges::{half_open, range};
 use crate::errors::{invalid, raise};
 use crate::follow::Follow;
+use crate::mixture::warn_of_mixture;
 use crate::pickle::Recipe;
 use crate::reduce::Reduced;
 use crate::select_arguments::SelectArguments;
@@ -77,7 +78,9 @@ impl Selection {
         aggregates: &Bound<'_, PyTuple>,
         by: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<AnswerTable> {
+        let py = aggregates.py();
         let (aggregates, by) = read_aggregates(aggregates, by, vec![By::Run])?;
+        warn_of_mixture(py, &self.select, &aggregates, &by)?;
         Ok(self.table(TableKind::Ranking { k: positive(doing, k)?, descending, aggregates, by }))
     }
 }
@@ -171,7 +174,9 @@ impl Selection {
         aggregates: &Bound<'_, PyTuple>,
         by: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<AnswerTable> {
+        let py = aggregates.py();
         let (aggregates, by) = read_aggregates(aggregates, by, Vec::new())?;
+        warn_of_mixture(py, &self.select, &aggregates, &by)?;
         Ok(self.table(TableKind::Aggregate(aggregates, by)))
     }
 

@@ -43,7 +43,7 @@ pub use drawing::{
 };
 pub use filter::{
     Compare, LabelMatcher, NameMatcher, Pattern, PointFilter, RunField, RunFilter, SeriesFilter, TimeText,
-    Verdict, compare_int_float, param_named, parse_time,
+    Verdict, compare_int_float, moment_us, param_named, parse_time,
 };
 pub use over_axis::{
     AxisBand, AxisFrame, AxisLine, AxisReach, OverAxis, over_band_schema, over_chart_schema,

@@ -94,15 +94,16 @@ pub use write::run::Run;
 pub use arrow;
 pub use tidalite_log::{Durability, Watermark};
 pub use tidalite_model::{
-    Bounds, Error, ErrorKind, ExactSquares, ExactSum, Extent, Extreme, Labels, NAME_BYTES_MAX, Param, Params,
-    Parent, Participant, Point, Result, RunInfo, Seq, SeriesKey, Status, StepRange, Summary, TIME_US_MAX,
-    TIME_US_MIN,
+    Bounds, Error, ErrorAdvice, ErrorKind, ExactSquares, ExactSum, Extent, Extreme, Labels, NAME_BYTES_MAX,
+    Param, Params, Parent, Participant, Point, Result, RunInfo, Seq, SeriesKey, Status, StepRange, Summary,
+    TIME_US_MAX, TIME_US_MIN,
 };
 pub use tidalite_parts::ColumnEncodings;
 pub use tidalite_query::{
     Aggregate, AlignOn, By, Calendar, ChartBucket, ChartBuckets, Compare, Fill, Pattern, Percent, Repeats,
     RunColumn, RunField, RunFilter, RunSort, Transform, TwoLevels, XAxis, aggregate_schema, band_schema,
-    chart_schema, over_band_schema, over_chart_schema, over_points_schema, points_schema, similar_names,
+    chart_schema, moment_us, over_band_schema, over_chart_schema, over_points_schema, points_schema,
+    similar_names,
 };
 
 /// What [`Options::value_encoding`] takes: for the tests of this project.

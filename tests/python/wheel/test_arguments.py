@@ -33,7 +33,7 @@ def test_tags_are_given_one_by_one_or_as_a_list(store):
     run.add_tags("d", ("e",))
     run.remove_tags(["a", "c"])
     assert run.tags == ["b", "d", "e"]
-    with pytest.raises(TypeError, match="a tag is a dict, not text"):
+    with pytest.raises(TypeError, match="a tag is of type dict, not text"):
         run.add_tags({"a": 1})
 
 

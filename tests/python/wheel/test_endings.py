@@ -419,7 +419,7 @@ def test_finish_and_fail_take_a_reason(store):
     ]
     with pytest.raises(tidalite.Invalid, match="no reason"):
         store.run("e").finish("finished", "well")
-    with pytest.raises(TypeError, match="the reason is a int"):
+    with pytest.raises(TypeError, match="the reason is of type int"):
         store.run("e").fail(3)
 
 

@@ -98,7 +98,7 @@ def test_a_rewound_run_continues_from_the_step_and_keeps_the_hidden_points(store
     assert store.runs()["a"].rewinds == (4, 1)
     frame = store.runs().to_polars()
     assert frame["rewinds"].to_list() == [[4, 1]] and store.runs().to_pandas()["rewinds"][0] == [4, 1]
-    with pytest.raises(TypeError, match="rewind: step is a float"):
+    with pytest.raises(TypeError, match="rewind: step is of type float"):
         run.rewind(1.5)
 
 

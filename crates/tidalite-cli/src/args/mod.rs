@@ -14,6 +14,7 @@ mod maintenance;
 mod points;
 mod selection;
 mod targets;
+mod top;
 mod transfer;
 
 pub(crate) use demo::{DemoArgs, DemoTrainArgs, DemoWatchArgs};
@@ -27,6 +28,7 @@ pub(crate) use maintenance::{
 pub(crate) use points::{ChartArgs, FollowArgs, QueryArgs};
 pub(crate) use selection::SelectionArgs;
 pub(crate) use targets::TargetArgs;
+pub(crate) use top::TopArgs;
 pub(crate) use transfer::{BackupArgs, ExportArgs, MergeArgs};
 
 use clap::{Parser, Subcommand};
@@ -79,6 +81,8 @@ pub(crate) enum Command {
     Chart(ChartArgs),
     /// Print points as they are written.
     Follow(FollowArgs),
+    /// Watch the runs live in the terminal.
+    Top(TopArgs),
     /// Import points from CSV, JSON lines, Parquet or Arrow files.
     Import(ImportArgs),
     /// Export selected points to a Parquet, CSV, JSON lines or Arrow file.

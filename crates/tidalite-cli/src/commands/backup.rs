@@ -4,7 +4,7 @@ use crate::args::{BackupArgs, Format};
 use crate::context::{Context, ProgressUnit, complete};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print_one, print_text};
-use crate::text::human_bytes;
+use crate::text::{counted, human_bytes};
 use std::time::Instant;
 use tidalite::OnDamage;
 
@@ -23,7 +23,11 @@ pub(crate) fn run(context: &Context, args: &BackupArgs) -> CliResult {
     if format == Format::Table {
         let size = human_bytes(copy.bytes());
         let (runs, points) = (copy.runs, copy.points);
-        print_text(&format!("copied {runs} runs, {points} points ({size}) to {to} in {seconds:.2} s\n"))?;
+        print_text(&format!(
+            "copied {}, {} ({size}) to {to} in {seconds:.2} s\n",
+            counted(runs, "run"),
+            counted(points, "point")
+        ))?;
         return complete(left_out);
     }
     let batch = AnswerColumns::default()

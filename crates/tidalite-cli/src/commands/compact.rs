@@ -4,7 +4,7 @@ use crate::args::{CompactArgs, Format};
 use crate::context::{Context, ProgressUnit};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print_one, print_text};
-use crate::text::human_bytes;
+use crate::text::{counted, human_bytes};
 use std::time::Instant;
 
 /// Runs the command.
@@ -21,22 +21,24 @@ pub(crate) fn run(context: &Context, args: &CompactArgs) -> CliResult {
     if format == Format::Table {
         let flushed = match stats.flushed {
             0 => String::new(),
-            n => format!("flushed {n} points first\n"),
+            n => format!("flushed {} first\n", counted(n, "point")),
         };
         let merged = match stats.parts_in {
             0 => "nothing to merge\n".to_owned(),
             n => format!(
-                "merged {n} parts into {} ({} points) in {seconds:.2} s\n",
-                stats.parts_out, stats.points
+                "merged {} into {} ({}) in {seconds:.2} s\n",
+                counted(n, "part"),
+                stats.parts_out,
+                counted(stats.points, "point")
             ),
         };
         let hidden = match stats.hidden {
             0 => String::new(),
-            n => format!("kept {n} rewound or replaced points in files of their own\n"),
+            n => format!("kept {} in files of their own\n", counted(n, "rewound or replaced point")),
         };
         let dropped = match stats.dropped {
             0 => String::new(),
-            n => format!("dropped {n} points of deleted runs\n"),
+            n => format!("dropped {} of deleted runs\n", counted(n, "point")),
         };
         let sizes = format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
         return print_text(&format!("{flushed}{merged}{hidden}{dropped}{sizes}"));

@@ -4,7 +4,7 @@ use crate::args::{ExportArgs, Format};
 use crate::context::{Context, ProgressUnit, complete_answer};
 use crate::error::{CliError, CliResult};
 use crate::output::print_text;
-use crate::text::{human_bytes, printable};
+use crate::text::{counted, human_bytes, printable};
 use std::path::Path;
 use std::time::Instant;
 use tidalite::{FileFormat, OnDamage, Selection, Snapshot};
@@ -51,7 +51,11 @@ fn export(
     let seconds = start.elapsed().as_secs_f64();
     let bytes = if to_folder { folder_bytes(&args.output) } else { file_bytes(&args.output) };
     let to = printable(&args.output.to_string_lossy());
-    print_text(&format!("wrote {points} points ({}) to {to} in {seconds:.2} s\n", human_bytes(bytes)))
+    print_text(&format!(
+        "wrote {} ({}) to {to} in {seconds:.2} s\n",
+        counted(points, "point"),
+        human_bytes(bytes)
+    ))
 }
 
 fn file_bytes(path: &Path) -> u64 {

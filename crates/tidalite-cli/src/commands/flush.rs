@@ -4,6 +4,7 @@ use crate::args::{FlushArgs, Format};
 use crate::context::{Context, ProgressUnit};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print_one, print_text};
+use crate::text::counted;
 use std::cell::Cell;
 use std::time::Instant;
 
@@ -23,7 +24,11 @@ pub(crate) fn run(context: &Context, args: &FlushArgs) -> CliResult {
     if format == Format::Table {
         return print_text(&match stats.points {
             0 => "nothing to flush: the logs hold no rows\n".to_owned(),
-            n => format!("flushed {n} points into {} parts in {seconds:.2} s\n", stats.parts),
+            n => format!(
+                "flushed {} into {} in {seconds:.2} s\n",
+                counted(n, "point"),
+                counted(stats.parts, "part")
+            ),
         });
     }
     let batch = AnswerColumns::default()

@@ -5,7 +5,7 @@ use crate::args::{Format, ImportArgs, TimeUnitArg};
 use crate::context::{Context, ProgressUnit};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print, print_text};
-use crate::text::printable;
+use crate::text::{counted, printable};
 use std::io;
 use std::path::Path;
 use std::time::Instant;
@@ -65,14 +65,16 @@ pub(crate) fn run(context: &Context, args: &ImportArgs) -> CliResult {
 fn line(name: &str, stats: &ImportStats, seconds: f64) -> String {
     let empty = match stats.empty {
         0 => String::new(),
+        1 => ", 1 cell was empty".to_string(),
         n => format!(", {n} cells were empty"),
     };
     let runs = match stats.runs {
         0 => String::new(),
-        n => format!("{n} new runs, "),
+        n => format!("{}, ", counted(n, "new run")),
     };
     let (points, rows, name) = (stats.points, stats.rows, printable(name));
-    format!("{name}: {runs}{points} points from {rows} rows in {seconds:.2} s{empty}\n")
+    let (points, rows) = (counted(points, "point"), counted(rows, "row"));
+    format!("{name}: {runs}{points} from {rows} in {seconds:.2} s{empty}\n")
 }
 
 fn how(args: &ImportArgs) -> tidalite::Import {

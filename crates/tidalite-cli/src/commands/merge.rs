@@ -4,7 +4,7 @@ use crate::args::{Format, MergeArgs};
 use crate::context::{Context, ProgressUnit, complete};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print_one, print_text};
-use crate::text::printable;
+use crate::text::{counted, printable};
 use std::fmt::Write;
 use std::time::Instant;
 use tidalite::{Merge, MergeStats, OnConflict};
@@ -47,7 +47,10 @@ fn in_words(stats: &MergeStats, seconds: f64) -> String {
         return "nothing new: the store has all that the other one holds\n".into();
     }
     let mut text = format!(
-        "added {runs_new} runs and {points} points, and changed {runs_changed} runs, in {seconds:.2} s\n"
+        "added {} and {}, and changed {}, in {seconds:.2} s\n",
+        counted(*runs_new, "run"),
+        counted(*points, "point"),
+        counted(*runs_changed, "run")
     );
     for (from, to) in &stats.renamed {
         // Writing to a text cannot fail.

@@ -21,6 +21,7 @@ mod query;
 mod runs;
 mod salvage;
 mod thin;
+mod top;
 mod verify;
 
 use crate::args::{Cli, Command};
@@ -43,6 +44,7 @@ pub(crate) fn run(program: &Program, cli: Cli) -> CliResult {
         Command::Query(args) => query::run(&context, args),
         Command::Chart(args) => chart::run(&context, args),
         Command::Follow(args) => follow::run(&context, args),
+        Command::Top(args) => top::run(&context, args),
         Command::Import(args) => import::run(&context, args),
         Command::Export(args) => export::run(&context, args),
         Command::Flush(args) => flush::run(&context, args),

@@ -4,7 +4,9 @@ use crate::args::{Format, QueryArgs};
 use crate::context::{Context, complete_answer};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, AnswerWriter, print, print_one, print_text};
-use arrow::array::RecordBatch;
+use crate::text::printable;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use std::io::stdout;
 use tidalite::{By, Selection, Snapshot, XAxis};
 
@@ -13,10 +15,16 @@ pub(crate) fn run(context: &Context, args: &QueryArgs) -> CliResult {
     let format = context.format()?;
     let snapshot = context.snapshot(&context.read(&args.store)?)?;
     let select = args.selection.over(&snapshot);
-    complete_answer(&select, answer(args, &snapshot, &select, format))
+    complete_answer(&select, answer(context, args, &snapshot, &select, format))
 }
 
-fn answer(args: &QueryArgs, snapshot: &Snapshot, select: &Selection, format: Format) -> CliResult {
+fn answer(
+    context: &Context,
+    args: &QueryArgs,
+    snapshot: &Snapshot,
+    select: &Selection,
+    format: Format,
+) -> CliResult {
     if args.explain {
         return explain(select, args, format);
     }
@@ -29,10 +37,12 @@ fn answer(args: &QueryArgs, snapshot: &Snapshot, select: &Selection, format: For
     }
     if !args.aggregate.is_empty() {
         let batch = aggregates(select, args)?;
-        // Without groups there is always a row, such as a count of 0.
-        if batch.num_rows() == 0 {
+        // Without groups there is a row also where nothing is selected, such as a count of 0.
+        let is_empty = batch.num_rows() == 0 || (says_nothing(&batch) && select.summaries()?.is_empty());
+        if is_empty {
             return Err(args.selection.nothing(snapshot)?);
         }
+        note_mixture(context, args, select)?;
         return print(&batch, format, args.limit);
     }
     if let Some(batch) = reduced(select, args)? {
@@ -54,6 +64,26 @@ fn answer(args: &QueryArgs, snapshot: &Snapshot, select: &Selection, format: For
         return Err(args.selection.nothing(snapshot)?);
     }
     answer.finish()
+}
+
+/// Whether no column of the single row has a value, other than a count of 0.
+fn says_nothing(batch: &RecordBatch) -> bool {
+    let none = |column: &ArrayRef| {
+        let count = column.as_primitive_opt::<Int64Type>().filter(|counts| !counts.is_empty());
+        column.null_count() == column.len() || count.is_some_and(|counts| counts.value(0) == 0)
+    };
+    batch.num_rows() == 1 && batch.columns().iter().all(none)
+}
+
+/// Says where values of several metrics were aggregated together, which is rarely meant.
+fn note_mixture(context: &Context, args: &QueryArgs, select: &Selection) -> CliResult {
+    let by_run = [By::Run];
+    let by =
+        if args.by.is_empty() && args.bottom.or(args.top).is_some() { &by_run[..] } else { &args.by[..] };
+    if let Some(mixture) = select.mixture(&args.aggregate, by)? {
+        context.note(&format!("{}; add --by metric", printable(&mixture)));
+    }
+    Ok(())
 }
 
 /// Computes the groups, or only the top or bottom ones.

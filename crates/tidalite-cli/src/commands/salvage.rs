@@ -5,7 +5,7 @@ use crate::args::{Format, SalvageArgs};
 use crate::context::{Context, ProgressUnit};
 use crate::error::{CliError, CliResult};
 use crate::output::{json_rows, print, print_document, print_text};
-use crate::text::printable;
+use crate::text::{counted, printable};
 use serde_json::json;
 use std::time::Instant;
 
@@ -24,11 +24,14 @@ pub(crate) fn run(context: &Context, args: &SalvageArgs) -> CliResult {
         Format::Table => {
             let verdict = match missing.len() {
                 0 => "nothing is missing".to_owned(),
-                n => format!("MISSING in {n} places, listed above"),
+                n => format!("MISSING in {}, listed above", counted(n, "place")),
             };
             let to = printable(&to);
-            let copied =
-                format!("copied {runs} runs and {points} points to {to} in {seconds:.2} s; {verdict}\n");
+            let copied = format!(
+                "copied {} and {} to {to} in {seconds:.2} s; {verdict}\n",
+                counted(runs, "run"),
+                counted(points, "point")
+            );
             print_text(&(listed(missing) + &copied))?;
         }
         Format::Json => print_document(&json!({

@@ -5,7 +5,7 @@ use crate::context::{Context, ProgressUnit};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print_one, print_text};
 use crate::targets::TargetVerb;
-use crate::text::human_bytes;
+use crate::text::{counted, human_bytes};
 use std::time::Instant;
 use tidalite::{OnDamage, ThinStats};
 
@@ -39,7 +39,8 @@ pub(crate) fn run(context: &Context, args: &ThinArgs) -> CliResult {
         } else if there.log_points > 0 {
             let waiting = there.log_points;
             text += &format!(
-                "{waiting} points are still in logs and were not considered; run `tidalite flush` first\n"
+                "{} still in logs and not considered; run `tidalite flush` first\n",
+                counted(waiting, "point")
             );
         }
         return print_text(&text);
@@ -63,26 +64,38 @@ pub(crate) fn run(context: &Context, args: &ThinArgs) -> CliResult {
 
 /// Describes what was done, or would be done, line by line.
 fn describe(stats: &ThinStats, dry_run: bool, seconds: f64) -> String {
-    let of = format!("{} series of {} runs", stats.series, stats.runs);
-    let stay = format!("{1} of {0} points stay", stats.points, stats.kept);
+    let of = format!("{} series of {}", stats.series, counted(stats.runs, "run"));
+    let stay = format!(
+        "{} of {} {}",
+        stats.kept,
+        counted(stats.points, "point"),
+        if stats.kept == 1 { "stays" } else { "stay" }
+    );
     let thinned = match (stats.series, dry_run) {
         (0, _) => "nothing to thin".to_owned(),
         (_, true) => format!("would thin {of}: {stay}"),
         (_, false) => format!("thinned {of} in {seconds:.2} s: {stay}"),
     };
-    let counted = [
-        (stats.flushed, "points were flushed first"),
-        (stats.dropped, "rewound or repeated points are dropped"),
+    let counts = [
+        (stats.flushed, "point was flushed first", "points were flushed first"),
+        (stats.dropped, "rewound or repeated point is dropped", "rewound or repeated points are dropped"),
         (
             stats.series_small,
+            "series stays unchanged: thinning to this many buckets would not make it smaller",
             "series stay unchanged: thinning to this many buckets would not make them smaller",
         ),
         (
             stats.series_mixed,
+            "series stays unchanged: it was thinned before and then written to at the same steps",
             "series stay unchanged: they were thinned before and then written to at the same steps",
         ),
-        (stats.runs_running, "runs are skipped: a process still writes to them"),
+        (
+            stats.runs_running,
+            "run is skipped: a process still writes to it",
+            "runs are skipped: a process still writes to them",
+        ),
     ];
-    let lines = counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}\n"));
+    let lines = counts.iter().filter(|(n, ..)| *n > 0);
+    let lines = lines.map(|(n, one, many)| format!("{n} {}\n", if *n == 1 { one } else { many }));
     format!("{thinned}\n{}", lines.collect::<String>())
 }

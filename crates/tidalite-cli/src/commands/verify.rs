@@ -4,7 +4,7 @@ use crate::args::{Format, VerifyArgs};
 use crate::context::{Context, ProgressUnit};
 use crate::error::{CliError, CliResult};
 use crate::output::{AnswerColumns, json_rows, print, print_document, print_text};
-use crate::text::{human_bytes, printable};
+use crate::text::{counted, human_bytes, printable};
 use arrow::array::RecordBatch;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -75,19 +75,19 @@ fn for_people(report: &Report, seconds: f64) -> String {
         *of_reason = (of_reason.0 + 1, of_reason.1 + file.bytes);
     }
     for (why, (files, bytes)) in unread {
-        text.push_str(&format!("not read: {} in {files} files: {why}\n", human_bytes(bytes)));
+        text.push_str(&format!("not read: {} in {}: {why}\n", human_bytes(bytes), counted(files, "file")));
     }
     let damaged = report.findings.iter().filter(|f| f.kind.is_damage()).count();
     let verdict = match (report.findings.len(), damaged) {
         (0, _) => "sound".to_owned(),
         (_, 0) => "sound; what a crash tore off is listed above".to_owned(),
-        (_, n) => format!("DAMAGED in {n} places"),
+        (_, n) => format!("DAMAGED in {}", counted(n, "place")),
     };
     text.push_str(&format!(
-        "{verdict}: {} parts, {} logs, {} points, {} read in {seconds:.2} s\n",
-        report.parts,
-        report.logs,
-        report.points,
+        "{verdict}: {}, {}, {}, {} read in {seconds:.2} s\n",
+        counted(report.parts, "part"),
+        counted(report.logs, "log"),
+        counted(report.points, "point"),
         human_bytes(report.bytes)
     ));
     text

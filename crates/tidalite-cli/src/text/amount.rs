@@ -10,6 +10,17 @@ pub(crate) fn human_count(count: u64) -> String {
     scaled(count, &["", "k", "M", "G", "T", "P", "E"])
 }
 
+/// A number of things, of which `one` is the word: `1 part`, `2 parts`, `1 series`.
+pub(crate) fn counted(count: impl TryInto<u64> + std::fmt::Display + Copy, one: &str) -> String {
+    let is_one = count.try_into().is_ok_and(|n| n == 1);
+    format!("{count} {}", plural(is_one, one))
+}
+
+/// A word for one thing, or for several.
+pub(crate) fn plural(is_one: bool, one: &str) -> String {
+    if is_one || one.ends_with('s') { one.to_string() } else { format!("{one}s") }
+}
+
 fn scaled(amount: u64, units: &[&str]) -> String {
     let (mut value, mut unit) = (amount as f64, 0);
     while value >= 999.5 && unit + 1 < units.len() {
@@ -30,6 +41,12 @@ fn scaled(amount: u64, units: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_agree_with_their_nouns() {
+        assert_eq!([0u64, 1, 2].map(|n| counted(n, "part")), ["0 parts", "1 part", "2 parts"]);
+        assert_eq!([1usize, 2].map(|n| counted(n, "series")), ["1 series", "2 series"]);
+    }
 
     #[test]
     fn amounts_have_three_digits() {

@@ -264,7 +264,7 @@ fn selected_runs_are_thinned() {
     assert!(thin(&["-w", "ended < \"1999-01-01\""]).ok().starts_with("nothing to thin"));
     sample.run("flush", &["-q"]).ok();
     let planned = thin(&["--match", "l*", "-n", "100", "--dry-run"]);
-    assert!(planned.ok().starts_with("would thin 1 series of 1 runs: "), "{}", planned.text());
+    assert!(planned.ok().starts_with("would thin 1 series of 1 run: "), "{}", planned.text());
     assert!(planned.ok().contains(" of 20000 points stay"), "{}", planned.text());
     assert!(planned.ok().contains("6 series stay unchanged"), "{}", planned.text());
     let done =
@@ -278,7 +278,7 @@ fn selected_runs_are_thinned() {
     assert_eq!(ask(&["--format", "json"]).rows()[0]["count"], 20_000);
     assert!(ask(&["--explain"]).ok().contains("1 thinned"), "{}", ask(&["--explain"]).text());
     assert!(sample.run("info", &[]).ok().contains("more thinned to summaries"));
-    assert!(thin(&["-r", "long", "-n", "50", "--yes"]).ok().contains("thinned 1 series of 1 runs in"));
+    assert!(thin(&["-r", "long", "-n", "50", "--yes"]).ok().contains("thinned 1 series of 1 run in"));
     assert!(sample.run("verify", &[]).ok().contains("sound"));
 }
 
@@ -435,7 +435,7 @@ fn flush_compact_verify_and_backup_report_their_work() {
     assert_eq!(sample.run("files", &[]).ok().trim(), listed[0]);
     let copy = sample.dir.path().join("copy");
     assert_eq!(json("backup", &[copy.to_str().unwrap()])["points"], 600);
-    assert!(sample.run("verify", &[]).ok().contains("sound: 1 parts"));
+    assert!(sample.run("verify", &[]).ok().contains("sound: 1 part,"));
     let again = sample.run("backup", &[copy.to_str().unwrap()]);
     assert!(again.fails(1).contains("is not empty"), "{}", again.err);
 }

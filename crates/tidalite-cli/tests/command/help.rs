@@ -8,8 +8,8 @@ fn the_help_of_every_command_has_examples() {
     assert!(top.ok().contains("Exit codes:") && top.ok().contains("4    damage: `verify`"));
     assert!(!top.ok().contains("demo-train"), "hidden commands are not listed");
     let names = [
-        "demo", "info", "runs", "metrics", "labels", "query", "chart", "follow", "import", "export", "flush",
-        "compact", "files", "thin", "delete", "verify", "salvage", "backup", "merge",
+        "demo", "info", "runs", "metrics", "labels", "query", "chart", "follow", "top", "import", "export",
+        "flush", "compact", "files", "thin", "delete", "verify", "salvage", "backup", "merge",
     ];
     for name in names {
         assert!(top.ok().contains(&format!("\n  {name} ")), "{name}");
@@ -28,8 +28,8 @@ fn the_help_of_every_command_has_examples() {
 fn the_reference_documents_every_flag() {
     let reference = include_str!("../../../../docs/command.md");
     for name in [
-        "demo", "info", "runs", "metrics", "labels", "query", "chart", "follow", "import", "export", "flush",
-        "compact", "files", "thin", "delete", "verify", "salvage", "backup", "merge",
+        "demo", "info", "runs", "metrics", "labels", "query", "chart", "follow", "top", "import", "export",
+        "flush", "compact", "files", "thin", "delete", "verify", "salvage", "backup", "merge",
     ] {
         assert!(reference.contains(&format!("## `{name}")), "{name}");
         let help = CommandAnswer::of(tidalite().args([name, "--help"]));

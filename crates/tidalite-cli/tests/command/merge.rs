@@ -26,7 +26,7 @@ fn diverged_copies_become_one_store() {
     other.close().unwrap();
     sample.run("edit", &["lr-2", "--name", "here"]).ok();
     let said = merge(&sample.path(), &copy, &[]).ok().to_string();
-    assert!(said.contains("added 1 runs and 1 points, and changed 1 runs"), "{said}");
+    assert!(said.contains("added 1 run and 1 point, and changed 1 run"), "{said}");
     let runs = rows(&sample.path(), "runs", &[]);
     assert_eq!(runs.len(), 3);
     let edited = runs.iter().find(|r| r["run"] == "lr-2").unwrap();

@@ -115,7 +115,7 @@ fn a_damaged_marker_or_manifest_is_damage_for_verify_and_an_error_for_other_comm
         let verify = sample.run("verify", &[]);
         let (text, name) = (verify.text(), file.to_str().unwrap());
         assert_eq!(verify.code, Some(4), "{text}{}", verify.err);
-        assert!(text.contains(name) && text.contains("DAMAGED in 1 places"), "{text}");
+        assert!(text.contains(name) && text.contains("DAMAGED in 1 place"), "{text}");
         assert!(!text.contains("run `tidalite verify`"), "it has just run: {text}");
         let info = sample.run("info", &[]);
         assert!(info.fails(1).contains(name) && info.err.contains("tidalite verify"), "{}", info.err);
@@ -204,4 +204,51 @@ fn a_read_only_store_is_read_and_refuses_writes() {
     assert_eq!(read.rows().len(), 200);
     // Root can write to read-only folders.
     assert!(flush.code == Some(0) || flush.fails(1).contains("ermission"), "{}", flush.err);
+}
+
+#[test]
+fn a_group_that_nothing_has_and_an_aggregate_of_nothing_name_what_exists() {
+    let sample = Sample::new();
+    let mean = |flags: &[&str]| {
+        let flags: Vec<&str> =
+            ["-m", "train/loss", "--aggregate", "mean"].iter().chain(flags).copied().collect();
+        sample.run("query", &flags)
+    };
+    assert!(
+        mean(&["--by", "param:rl"]).fails(1).contains("no selected run has the param \"rl\"; params: \"lr\"")
+    );
+    assert!(mean(&["--by", "label:gpu"]).fails(1).contains("no selected series has the label \"gpu\""));
+    assert!(mean(&["--by", "params.lr"]).ok().contains("param:lr"));
+    assert!(mean(&["--by", "run", "--then", "max", "--top", "1"]).fails(2).contains("cannot be used with"));
+    let nothing = sample.run("query", &["-m", "los", "--aggregate", "mean,count"]);
+    assert!(nothing.fails(3).contains("similar: train/loss"));
+    assert!(mean(&["--steps", "1000.."]).fails(3).contains("the series have steps 0 to 99"));
+    // A loss that is NaN is something.
+    assert!(mean(&["-r", "lr-2", "--steps", "80.."]).code == Some(0));
+}
+
+#[test]
+fn metrics_that_are_aggregated_together_are_named_on_standard_error() {
+    let sample = Sample::new();
+    let mixed =
+        sample.run("query", &["-m", "*s", "-m", "accuracy", "--aggregate", "count,mean", "--by", "run"]);
+    let note = "mean over 3 metrics: accuracy, power_watts, train/loss; add --by metric";
+    assert!(mixed.code == Some(0) && mixed.err.contains(note), "{}", mixed.err);
+    for flags in [
+        &["-m", "*s", "--aggregate", "count"][..],
+        &["-m", "*s", "--aggregate", "mean", "--by", "metric"],
+        &["-m", "accuracy", "--aggregate", "mean"],
+        &["--aggregate", "mean", "--quiet"],
+    ] {
+        let quiet = sample.run("query", flags);
+        assert!(quiet.code == Some(0) && quiet.err.is_empty(), "{flags:?}: {}", quiet.err);
+    }
+}
+
+#[test]
+fn a_filter_without_the_word_params_is_refused_with_what_is_meant() {
+    let sample = Sample::new();
+    for filter in ["lr > 1", "config.lr > 1"] {
+        assert!(sample.run("runs", &["-w", filter]).fails(2).contains("did you mean `params.lr`?"));
+    }
 }

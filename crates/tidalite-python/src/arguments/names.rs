@@ -69,7 +69,10 @@ pub(crate) fn names(what: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<Patter
 /// Labels that a series must carry: for each key one value, or several of which any may match.
 pub(crate) fn labels(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Pattern)>> {
     let mapping = given.cast::<PyMapping>().map_err(|_| {
-        PyTypeError::new_err(format!("labels is a {}; give a dict, such as {{\"rank\": 3}}", kind(given)))
+        PyTypeError::new_err(format!(
+            "labels is of type {}; give a dict, such as {{\"rank\": 3}}",
+            kind(given)
+        ))
     })?;
     let mut pairs = Vec::new();
     for item in mapping.items()?.iter() {
@@ -99,7 +102,7 @@ pub(crate) fn one_or_several(
     }
     let wrong = |given: &Bound<'_, PyAny>| {
         PyTypeError::new_err(format!(
-            "{what} is a {}; give text, tidalite.exact(…), tidalite.glob(…), a compiled regular expression, or a list \
+            "{what} is of type {}; give text, tidalite.exact(…), tidalite.glob(…), a compiled regular expression, or a list \
              of these",
             kind(given)
         ))

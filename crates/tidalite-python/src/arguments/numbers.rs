@@ -82,7 +82,7 @@ fn not_a_number(key: &str, value: &Bound<'_, PyAny>, cause: Option<PyErr>) -> Py
         .and_then(|s| s.str().ok())
         .map_or(String::new(), |s| format!(" of shape {s}"));
     let error = PyTypeError::new_err(format!(
-        "log: metric {key:?} is a {kind}{shape}, not a single number; reduce it, for instance with float() or .mean()"
+        "log: metric {key:?} is of type {kind}{shape}, not a single number; reduce it, for instance with float() or .mean()"
     ));
     error.set_cause(value.py(), cause);
     error

@@ -41,7 +41,7 @@ pub(crate) fn params(given: &Bound<'_, PyAny>) -> PyResult<Params> {
 pub(crate) fn edited_params(given: &Bound<'_, PyAny>) -> PyResult<(Params, Vec<String>)> {
     let Some(items) = items(given)? else {
         return Err(PyTypeError::new_err(format!(
-            "params is a {}; give a dict, a dataclass or an argparse.Namespace",
+            "params is of type {}; give a dict, a dataclass or an argparse.Namespace",
             kind(given)
         )));
     };
@@ -200,7 +200,7 @@ fn is_of(value: &Bound<'_, PyAny>, module: &str, class: &str) -> PyResult<bool> 
 
 fn not_plain(path: &str, value: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!(
-        "param {path:?} is a {}; give a number, text, bool, None, a time, a path, or lists and dicts of these, such as \
+        "param {path:?} is of type {}; give a number, text, bool, None, a time, a path, or lists and dicts of these, such as \
          str(value)",
         kind(value)
     ))
@@ -248,7 +248,10 @@ pub(crate) fn labels(given: &Bound<'_, PyAny>) -> PyResult<Labels> {
 /// The pairs of a mapping of labels, not checked yet.
 pub(crate) fn label_pairs(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let mapping = given.cast::<PyMapping>().map_err(|_| {
-        PyTypeError::new_err(format!("labels is a {}; give a dict, such as {{\"rank\": 3}}", kind(given)))
+        PyTypeError::new_err(format!(
+            "labels is of type {}; give a dict, such as {{\"rank\": 3}}",
+            kind(given)
+        ))
     })?;
     let pair = |item: Bound<'_, PyAny>| {
         let (key, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
@@ -259,7 +262,7 @@ pub(crate) fn label_pairs(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Str
         let value = label_text(&value)?.ok_or_else(|| {
             let kind = kind(&value);
             PyTypeError::new_err(format!(
-                "label {key:?} is a {kind}; give text, a number, a bool or an enum, or str(value)"
+                "label {key:?} is of type {kind}; give text, a number, a bool or an enum, or str(value)"
             ))
         })?;
         Ok((key, value))
@@ -308,7 +311,7 @@ pub(crate) fn texts(what: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String
         return Ok(vec![text(what, given)?]);
     }
     let items = given.try_iter().map_err(|_| {
-        PyTypeError::new_err(format!("{what} is a {}; give text, or a list of texts", kind(given)))
+        PyTypeError::new_err(format!("{what} is of type {}; give text, or a list of texts", kind(given)))
     })?;
     items.map(|item| text(what, &item?)).collect()
 }
@@ -321,7 +324,7 @@ pub(crate) fn text(what: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
             let wrong = format!("{what} is {text:?}, which is not valid Unicode");
             invalid("read text", wrong, "correct the text")
         }),
-        Err(_) => Err(PyTypeError::new_err(format!("{what} is a {}, not text", kind(given)))),
+        Err(_) => Err(PyTypeError::new_err(format!("{what} is of type {}, not text", kind(given)))),
     }
 }
 

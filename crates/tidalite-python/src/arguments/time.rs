@@ -1,14 +1,15 @@
 //! Times and durations as whole microseconds; times count from 1970 UTC.
 //!
 //! A bare int is microseconds. Datetimes and pandas timestamps without a zone are UTC, as is `numpy.datetime64`. Text is
-//! ISO 8601. Fractions of a microsecond are dropped.
+//! ISO 8601, or relative to now as for the command: `-1h`. Fractions of a microsecond are dropped.
 
-use crate::errors::invalid;
+use crate::errors::{invalid, raise};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tidalite::moment_us;
 
 /// Objects of the `datetime` module.
 struct Clock {
@@ -73,15 +74,11 @@ pub(crate) fn to_us(time: &Bound<'_, PyAny>) -> PyResult<i64> {
         return whole(&since.floor_div(clock.microsecond.bind(py))?);
     }
     if let Ok(text) = time.cast::<PyString>() {
-        let parsed = clock.datetime.bind(py).call_method1("fromisoformat", (text,)).map_err(|_| {
-            let text = text.to_string();
-            invalid(
-                "read time",
-                format!("{text:?} is not an ISO 8601 time"),
-                "write it as 2026-11-25T09:30:00Z, or give a datetime",
-            )
-        })?;
-        return to_us(&parsed);
+        // Eight digits are a date, not microseconds.
+        return match clock.datetime.bind(py).call_method1("fromisoformat", (text,)) {
+            Ok(parsed) => to_us(&parsed),
+            Err(_) => moment_us(text.to_str()?, now_us()).map_err(raise),
+        };
     }
     if time.getattr("dtype").and_then(|d| d.getattr("kind")).is_ok_and(|k| k.eq("M").unwrap_or(false)) {
         let one = py.import("numpy")?.call_method1("atleast_1d", (time,))?;
@@ -92,16 +89,21 @@ pub(crate) fn to_us(time: &Bound<'_, PyAny>) -> PyResult<i64> {
     }
     if time.is_instance_of::<PyBool>() || time.is_instance_of::<PyFloat>() {
         return Err(PyTypeError::new_err(format!(
-            "time {time} is a {}; give whole microseconds since 1970 (int(seconds * 1e6)), or a datetime",
+            "time {time} is of type {}; give whole microseconds since 1970 (int(seconds * 1e6)), or a datetime",
             time.get_type().name()?
         )));
     }
     whole(time).map_err(|_| {
         let kind = time.get_type().fully_qualified_name().map_or_else(|_| "object".into(), |n| n.to_string());
         PyTypeError::new_err(format!(
-            "time is a {kind}; give whole microseconds since 1970, a datetime, or ISO 8601 text"
+            "time is of type {kind}; give whole microseconds since 1970, a datetime, or ISO 8601 text"
         ))
     })
+}
+
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn not_a_time() -> PyErr {

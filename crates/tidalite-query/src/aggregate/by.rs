@@ -1,6 +1,7 @@
 //! What aggregates are grouped by.
 
 use crate::axis::Calendar;
+use crate::filter::RunField;
 use crate::words::{MICROS, micros, shown, unknown_word};
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use tidalite_model::{Error, Result};
 ///
 /// As words: `run`, `metric`, `labels`, `label:KEY`, `param:NAME`, `step:WIDTH`, and `time:WIDTH` with a unit of time
 /// (us, ms, s, m or min, h, d, w, mo, y). Weeks start on Monday. A time zone follows an `@`: `time:1d@Europe/Berlin`.
+/// As in filters, `labels.KEY` is `label:KEY`, and `params.NAME` is `param:NAME`.
 ///
 /// ```
 /// use tidalite_query::By;
@@ -74,6 +76,7 @@ impl By {
 }
 
 const DOING: &str = "read group";
+const KNOWN: &str = "run, metric, labels, label:KEY, param:NAME, step:WIDTH, time:WIDTH";
 const MICROS_PER_SECOND: u64 = 1_000_000;
 
 /// Cuts to microseconds. Rounding to nanoseconds first removes the binary error of a decimal such as 0.57.
@@ -93,6 +96,14 @@ impl FromStr for By {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self> {
+        // As filters write them.
+        if word.starts_with("params.") || word.starts_with("labels.") {
+            return match word.parse()? {
+                RunField::Label(key) => Ok(By::Label(key)),
+                RunField::Param(path) => Ok(By::Param(path.join("."))),
+                _ => Err(unknown_word(DOING, word, KNOWN)),
+            };
+        }
         match word.split_once(':').map_or((word, None), |(kind, rest)| (kind, Some(rest))) {
             ("run", None) => Ok(By::Run),
             ("metric", None) => Ok(By::Metric),
@@ -110,10 +121,7 @@ impl FromStr for By {
                 let us = micros(width, &MICROS, cut_to_micros).filter(|&us| us > 0);
                 us.map(By::TimeBucket).ok_or_else(|| wrong_width(word, "time", "time:10s or time:1mo"))
             }
-            _ => {
-                let known = "run, metric, labels, label:KEY, param:NAME, step:WIDTH, time:WIDTH";
-                Err(unknown_word(DOING, word, known))
-            }
+            _ => Err(unknown_word(DOING, word, KNOWN)),
         }
     }
 }
@@ -173,6 +181,20 @@ mod tests {
         ] {
             assert_eq!(word.parse::<By>().unwrap(), by, "{word}");
         }
+    }
+
+    #[test]
+    fn labels_and_params_are_also_named_as_in_filters() {
+        for (word, by) in [
+            ("params.lr", By::Param("lr".into())),
+            ("params.model.depth", By::Param("model.depth".into())),
+            ("params.\"learning rate\"", By::Param("learning rate".into())),
+            ("labels.rank", By::Label("rank".into())),
+        ] {
+            assert_eq!(word.parse::<By>().unwrap(), by, "{word}");
+        }
+        assert_eq!("params.lr".parse::<By>().unwrap().to_string(), "param:lr");
+        assert!("params.".parse::<By>().is_err() && "labels.a.b".parse::<By>().is_err());
     }
 
     #[test]

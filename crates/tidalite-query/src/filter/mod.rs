@@ -5,6 +5,7 @@
 
 mod compare;
 mod glob;
+mod moment;
 mod pattern;
 mod point_filter;
 mod rfc3339;
@@ -12,6 +13,7 @@ mod run_filter;
 mod series_filter;
 
 pub use compare::{Compare, compare_int_float};
+pub use moment::moment_us;
 pub use pattern::Pattern;
 pub use point_filter::{PointFilter, Verdict};
 pub use rfc3339::{TimeText, parse_time};

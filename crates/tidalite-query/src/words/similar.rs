@@ -22,12 +22,16 @@ pub fn similar_names<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>)
         return Vec::new();
     }
     let letters = wanted.chars().count();
-    let most = (letters / 3).max(1);
+    // One letter is like no other, and a name that has it somewhere is not meant.
+    let most = if letters == 1 { 0 } else { (letters / 3).max(1) };
     let mut ranked: BTreeSet<(usize, &str)> = BTreeSet::new();
     for name in names {
         let lower = name.to_lowercase();
         let last = lower.rsplit('/').next().unwrap_or(&lower);
-        let within = lower.contains(&wanted) || (lower.len() > 2 && wanted.contains(&lower));
+        let within = match letters {
+            1 | 2 => lower.split(|c: char| !c.is_alphanumeric()).any(|word| word == wanted),
+            _ => lower.contains(&wanted) || (lower.len() > 2 && wanted.contains(&lower)),
+        };
         let differ = || {
             let far = |name: &str| (letters <= CHARS_MAX).then(|| distance(&wanted, name, most)).flatten();
             far(&lower).into_iter().chain(far(last)).min()
@@ -77,6 +81,15 @@ mod tests {
         assert_eq!(similar_names("Grad*", names), ["grad_norm"]);
         assert_eq!(similar_names("vla/loss", names), ["val/loss"]);
         assert!(similar_names("*", names).is_empty() && similar_names("qqq", names).is_empty());
+    }
+
+    #[test]
+    fn one_or_two_letters_are_like_few_names() {
+        let names = ["run-01a2", "n", "norm/n", "lr", "opt.lr", "nan"];
+        assert_eq!(similar_names("n", names), ["n", "norm/n"]);
+        assert_eq!(similar_names("lr", names), ["lr", "opt.lr"]);
+        assert_eq!(similar_names("lt", names), ["lr"]);
+        assert!(similar_names("x", names).is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::options::Options;
 use super::state::StoreState;
 use rayon::ThreadPool;
 use std::fmt::Display;
-use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_model::{Error, ErrorAdvice, ErrorKind, Result};
 
 /// The room of one job.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +42,9 @@ pub(crate) fn too_large(
         ErrorKind::Full,
         doing,
         format!("{what}, and {} MiB are allowed", options.memory_bytes >> 20),
-        format!("{ask_for_less}; or allow more memory: the option memory_bytes, --memory of the command"),
+        format!("{ask_for_less}; or allow more memory by the option memory_bytes"),
     )
+    .advising(ErrorAdvice::AllowMemory)
 }
 
 /// Below this memory option, freed memory is given back to the kernel within a job: a third of a smaller option is less than

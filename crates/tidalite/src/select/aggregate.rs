@@ -46,7 +46,7 @@ impl Selection {
     ///
     /// # Errors
     /// As [`points`](Self::points); `Full` where the groups, or the values for exact quantiles of one group, exceed
-    /// the memory option.
+    /// the memory option; `NotFound` for a label that no selected series has, and for a param that no selected run has.
     pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
         self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
     }
@@ -91,6 +91,12 @@ impl Selection {
 
     /// One row per group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
+        let table = self.grouped_unchecked(grouping)?;
+        self.check_groups(grouping.by(), &table)?;
+        Ok(table)
+    }
+
+    fn grouped_unchecked(&self, grouping: &Grouping) -> Result<RecordBatch> {
         let (plain, plans) =
             if grouping.takes_summaries() { self.plans_beside_plain()? } else { (Vec::new(), self.plans()?) };
         let state = plans.snapshot.state.clone();

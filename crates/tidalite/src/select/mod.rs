@@ -15,6 +15,7 @@ pub(crate) mod cursor;
 mod damage;
 pub(crate) mod explain;
 pub(crate) mod follow;
+mod groups;
 mod having;
 mod labels;
 mod m4;

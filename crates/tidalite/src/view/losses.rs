@@ -8,18 +8,19 @@ use crate::files::paths::{Paths, parse_id, version_name};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tidalite_log::WriterDir;
-use tidalite_model::{Error, ErrorKind, Seq};
+use tidalite_model::{Error, ErrorAdvice, ErrorKind, Seq};
 use tidalite_parts::PartMeta;
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
 /// What an error about damage advises.
-const REMEDY: &str = "run `tidalite verify` for the exact extent, ask with `on_damage` \"report\" (`--on-damage report`) for the \
+const REMEDY: &str = "run `tidalite verify` for the exact extent, ask with `on_damage` \"report\" for the \
     answer without it, or copy what is sound to a new store with `tidalite salvage`";
 
 impl Lost {
     pub(crate) fn error(&self, doing: &str, root: &Path) -> Error {
         let error = Error::new(ErrorKind::Corrupt, doing, self.in_words(), REMEDY).at(&root.join(&self.file));
+        let error = error.advising(ErrorAdvice::ReportDamage);
         if self.bytes > 0 { error.at_offset(self.offset) } else { error }
     }
 

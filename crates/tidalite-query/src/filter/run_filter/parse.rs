@@ -247,10 +247,29 @@ impl<'a> FilterParser<'a> {
                 self.at += word.len();
                 return Ok(RunField::Label(self.name("label")?));
             }
-            _ => return Err(self.expected(FIELDS)),
+            _ => return Err(self.no_field()),
         };
         self.at += word.len();
         Ok(field)
+    }
+
+    /// What is no field; many write the name of a param alone, or below the word of another tool.
+    fn no_field(&self) -> ParseFault {
+        const OTHER_WORDS: [&str; 7] =
+            ["config.", "cfg.", "param.", "hparams.", "hyperparams.", "summary.", "run."];
+        let rest = self.rest();
+        let word = &rest[..rest.find(|c| !plain(c) && c != '.').unwrap_or(rest.len())];
+        let name = OTHER_WORDS.iter().find_map(|other| word.strip_prefix(other)).unwrap_or(word);
+        let name = name.trim_matches('.');
+        let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !name.contains("..");
+        if !is_name {
+            return self.expected(FIELDS);
+        }
+        let meant = match word.strip_prefix("label.") {
+            Some(label) => format!("labels.{label}"),
+            None => format!("params.{name}"),
+        };
+        self.expected(&format!("{FIELDS}; did you mean `{meant}`?"))
     }
 
     /// A dot and a name.

@@ -228,3 +228,20 @@ proptest! {
         prop_assert_eq!(a.negated().matches(&r), !x);
     }
 }
+
+#[test]
+fn a_param_without_its_word_is_refused_with_the_field_that_is_meant() {
+    for (text, meant) in [
+        ("lr > 1", "`params.lr`"),
+        ("config.lr > 1", "`params.lr`"),
+        ("has model.depth", "`params.model.depth`"),
+        ("not learning_rate = 1", "`params.learning_rate`"),
+        ("label.rank = '0'", "`labels.rank`"),
+    ] {
+        let wrong = RunFilter::parse(text).unwrap_err().to_string();
+        assert!(wrong.contains(&format!("did you mean {meant}?")), "{text}: {wrong}");
+    }
+    for text in ["", "> 1", "3 = 3", "config. = 1", "params > 1"] {
+        assert!(!RunFilter::parse(text).unwrap_err().to_string().contains("did you mean"), "{text}");
+    }
+}

@@ -8,7 +8,7 @@ use super::numbers::Numbers;
 use super::options::OnConflict;
 use crate::files::run_table::RunTable;
 use std::collections::{BTreeMap, BTreeSet};
-use tidalite_model::{Error, Result, RunRecord, Seq, check_name};
+use tidalite_model::{Error, ErrorAdvice, Result, RunRecord, Seq, check_name};
 
 /// Who knows the points of a run: whether one of them was written by a frame that both stores have seen.
 pub(super) trait CommonPoints {
@@ -113,6 +113,7 @@ fn conflict(ids: &[&str]) -> Error {
     Error::invalid(
         "merge stores",
         format!("both stores have {runs} {}{more}, which they began independently", named.join(", ")),
-        "give those of the other store a suffix (`--rename SUFFIX`), or make each pair one run (`--join`)",
+        "rename those of the other store, or make each pair one run",
     )
+    .advising(ErrorAdvice::RenameOrJoin)
 }
