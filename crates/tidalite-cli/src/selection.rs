@@ -60,7 +60,7 @@ impl SelectionArgs {
     }
 
     /// Narrows by runs, metrics and labels, but not by ranges.
-    fn by_name(&self, mut select: Selection) -> Selection {
+    pub(crate) fn by_name(&self, mut select: Selection) -> Selection {
         for run in self.run_patterns() {
             select = select.runs(run);
         }

@@ -195,7 +195,7 @@ impl Run {
     /// >>> run.log({"loss": "low"})
     /// Traceback (most recent call last):
     ///     ...
-    /// TypeError: log: metric "loss" is a str, not a single number; reduce it, for instance with float() or .mean()
+    /// TypeError: log: metric "loss" is of type str, not a single number; reduce it, for instance with float() or .mean()
     #[pyo3(signature = (values, step=None, time=None, labels=None))]
     fn log(
         &self,

@@ -153,7 +153,7 @@ def test_a_table_is_drawn_in_one_panel(store):
     assert sorted(legend_names(s.band(9).plot(panels=None))) == ["x", "y"]
     for table in (s.points(), s.chart(9)):
         assert sorted(legend_names(table.plot(panels=None))) == ["x a", "x b", "y a", "y b"]
-    for table in (s.band(9), s.aggregate("mean", by=["run", "step:10"])):
+    for table in (s.band(9), store.select("x").aggregate("mean", by=["run", "step:10"])):
         with pytest.raises(tidalite.Invalid, match="`panels` is 'run', which this kind of table does not take; give None"):
             table.plot(panels="run")
     with pytest.raises(tidalite.Invalid, match="does not take `panels`"):

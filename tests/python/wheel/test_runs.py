@@ -97,7 +97,7 @@ def test_params_may_be_an_object_with_fields(store):
 
 @pytest.mark.parametrize("value", [object(), b"bytes", np.arange(3), len, Config, np.complex64(1j), lambda: 1, np.float64])
 def test_a_param_of_another_type_is_a_type_error_that_names_it(store, value):
-    with pytest.raises(TypeError, match=r'param "deep\.x\[1\]" is a '):
+    with pytest.raises(TypeError, match=r'param "deep\.x\[1\]" is of type '):
         store.run("a", params={"deep": {"x": [0, value]}})
     assert store.runs() == []
 

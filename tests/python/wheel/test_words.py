@@ -45,7 +45,7 @@ def test_mixed_metrics_are_a_warning(store):
 def test_a_group_that_nothing_has_is_refused(store):
     with store.run("a", params={"lr": 0.1}) as run:
         run.log({"loss": 1.0})
-    with pytest.raises(tidalite.NotFound, match='no selected run has the param "rl"'):
+    with pytest.raises(tidalite.NotFound, match='no run has the param "rl"'):
         store.select("loss").aggregate("mean", by="param:rl").to_numpy()
     assert store.select("loss").aggregate("mean", by="params.lr").columns == ["param:lr", "mean"]
 

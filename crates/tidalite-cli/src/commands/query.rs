@@ -37,8 +37,11 @@ fn answer(
     }
     if !args.aggregate.is_empty() {
         let batch = aggregates(select, args)?;
-        // Without groups there is a row also where nothing is selected, such as a count of 0.
-        let is_empty = batch.num_rows() == 0 || (says_nothing(&batch) && select.summaries()?.is_empty());
+        // Without groups there is a row also where nothing is selected. A count of 0 answers a question about ranges, and
+        // not one about names that nothing bears.
+        let unnamed =
+            || Ok::<_, tidalite::Error>(args.selection.by_name(snapshot.select()).latest()?.num_rows() == 0);
+        let is_empty = batch.num_rows() == 0 || (says_nothing(&batch) && unnamed()?);
         if is_empty {
             return Err(args.selection.nothing(snapshot)?);
         }

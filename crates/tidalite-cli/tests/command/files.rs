@@ -71,7 +71,7 @@ fn a_file_without_an_extension_is_imported_in_the_given_format() {
     assert!(plain.fails(1).contains("extension"), "{}", plain.err);
     let flags = ["--file-format", "csv", "--delimiter", ";"];
     let said = CommandAnswer::of(tidalite().arg("import").arg(&store).arg(&file).args(flags));
-    assert!(said.ok().contains("1 points from 1 rows"), "{}", said.text());
+    assert!(said.ok().contains("1 point from 1 row"), "{}", said.text());
     let piped = CommandAnswer::of(
         tidalite()
             .arg("import")
@@ -80,7 +80,7 @@ fn a_file_without_an_extension_is_imported_in_the_given_format() {
             .args(["--file-format", "jsonl"])
             .write_stdin("{\"run\": \"b\", \"metric\": \"loss\", \"step\": 1, \"value\": 2}\n"),
     );
-    assert!(piped.ok().contains("1 points"), "{}", piped.text());
+    assert!(piped.ok().contains("1 point "), "{}", piped.text());
     let wrong =
         CommandAnswer::of(tidalite().arg("import").arg(&store).arg(&file).args(["--file-format", "xlsx"]));
     assert!(wrong.fails(2).contains("parquet, csv, jsonl or arrow"), "{}", wrong.err);

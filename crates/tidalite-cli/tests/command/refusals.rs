@@ -214,10 +214,10 @@ fn a_group_that_nothing_has_and_an_aggregate_of_nothing_name_what_exists() {
             ["-m", "train/loss", "--aggregate", "mean"].iter().chain(flags).copied().collect();
         sample.run("query", &flags)
     };
+    assert!(mean(&["--by", "param:rl"]).fails(1).contains("no run has the param \"rl\"; params: \"lr\""));
     assert!(
-        mean(&["--by", "param:rl"]).fails(1).contains("no selected run has the param \"rl\"; params: \"lr\"")
+        mean(&["--by", "label:gpx"]).fails(1).contains("no series has the label \"gpx\"; similar: \"gpu\"")
     );
-    assert!(mean(&["--by", "label:gpu"]).fails(1).contains("no selected series has the label \"gpu\""));
     assert!(mean(&["--by", "params.lr"]).ok().contains("param:lr"));
     assert!(mean(&["--by", "run", "--then", "max", "--top", "1"]).fails(2).contains("cannot be used with"));
     let nothing = sample.run("query", &["-m", "los", "--aggregate", "mean,count"]);

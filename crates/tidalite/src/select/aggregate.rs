@@ -46,7 +46,7 @@ impl Selection {
     ///
     /// # Errors
     /// As [`points`](Self::points); `Full` where the groups, or the values for exact quantiles of one group, exceed
-    /// the memory option; `NotFound` for a label that no selected series has, and for a param that no selected run has.
+    /// the memory option; `NotFound` for a label that no series of the store has, and for a param that no run has.
     pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
         self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
     }

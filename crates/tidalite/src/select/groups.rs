@@ -64,7 +64,8 @@ impl Selection {
             return Ok(names);
         }
         let mut found = BTreeSet::new();
-        self.each_summary(SummaryFacts::default(), false, &mut |series, _| {
+        // Whatever the ranges, so that no point is read for a remark.
+        self.whole_at(StepRange::ALL).each_summary(SummaryFacts::default(), true, &mut |series, _| {
             if !found.contains(&*series.metric) {
                 found.insert(series.metric.to_string());
             }
@@ -72,7 +73,7 @@ impl Selection {
         Ok(found)
     }
 
-    /// Refuses groups by a label or a param that nothing selected has: it is mistyped.
+    /// Refuses groups by a label or a param that nothing in the store has: it is mistyped.
     pub(super) fn check_groups(&self, by: &[By], table: &RecordBatch) -> Result<()> {
         if table.num_rows() == 0 {
             return Ok(());
@@ -90,8 +91,9 @@ impl Selection {
 
     fn check_label(&self, key: &str) -> Result<()> {
         let mut keys: BTreeSet<String> = BTreeSet::new();
-        // Whatever the ranges: a label is not mistyped because its series have no points there.
-        self.whole_at(StepRange::ALL).each_summary(SummaryFacts::default(), false, &mut |series, _| {
+        // Of all series: a label is not mistyped because the selected ones lack it.
+        let all = self.snapshot()?.select().reporting_to(&self.damage);
+        all.each_summary(SummaryFacts::default(), true, &mut |series, _| {
             keys.extend(series.labels.iter().map(|(key, _)| key));
         })?;
         if keys.contains(key) {
@@ -101,8 +103,8 @@ impl Selection {
     }
 
     fn check_param(&self, name: &str) -> Result<()> {
-        let fixed = self.fixed()?;
-        let runs = fixed.chosen_runs(&fixed.snapshot()?)?;
+        // Of all runs, as for labels.
+        let runs = self.snapshot()?.known_runs();
         if runs.iter().any(|run| param_named(&run.params, name).is_some()) {
             return Ok(());
         }
@@ -129,7 +131,7 @@ fn nothing_has<'a>(
         true => format!("group by something else; they have no {many}"),
         false => format!("{word}: {}", near.join(", ")),
     };
-    Error::not_found("aggregate", format!("no selected {what} has the {one} {name:?}"), remedy)
+    Error::not_found("aggregate", format!("no {what} has the {one} {name:?}"), remedy)
 }
 
 /// Whether an aggregate only counts points.
@@ -173,11 +175,9 @@ mod tests {
             }
             store.flush().unwrap();
         }
-        // What is selected counts, though not its ranges.
-        assert!(
-            by(store.select().run("b"), "label:rank").unwrap_err().to_string().contains("have no labels")
-        );
-        assert!(by(store.select().run("b"), "param:lr").is_err());
+        // A name that others have is not mistyped.
+        assert_eq!(by(store.select().run("b"), "label:rank").unwrap().num_rows(), 1);
+        assert_eq!(by(store.select().run("b"), "param:lr").unwrap().num_rows(), 1);
         assert_eq!(by(store.select().steps(5..), "label:rank").unwrap().num_rows(), 1);
         // Where nothing is selected, the answer is empty.
         assert_eq!(by(store.select().run("c"), "label:xyz").unwrap().num_rows(), 0);

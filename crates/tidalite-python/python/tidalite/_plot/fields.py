@@ -48,6 +48,12 @@ def _own(field: str, run: str, labels: str) -> str | None:
 
 
 def _param(selection: Selection, field: str) -> dict[str, Any]:
-    rows = _frames.to_numpy(selection.aggregate("count", by=["run", field]))
+    from .._tidalite import NotFound
+
+    try:
+        rows = _frames.to_numpy(selection.aggregate("count", by=["run", field]))
+    except NotFound:
+        # No run has it: the caller says so by the name of its own option.
+        return {}
     # Plain values, so that a bool is not taken for a number.
     return dict(zip(rows["run"].tolist(), np.asarray(rows[field]).tolist(), strict=True))
