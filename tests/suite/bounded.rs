@@ -51,7 +51,7 @@ fn an_answer_that_is_too_large_says_how_to_ask_for_less_and_how_to_allow_more() 
     let refused = store.select().over(XAxis::Time).points().unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Full);
     let text = refused.to_string();
-    for word in ["memory_bytes", "--memory", "fewer runs", "range of steps", "fewer points"] {
+    for word in ["memory_bytes", "fewer runs", "range of steps", "fewer points"] {
         assert!(text.contains(word), "{text}");
     }
     let some = store.select().metrics("m0[0-4]").over(XAxis::Time).points().unwrap();
@@ -165,9 +165,6 @@ fn every_refusal_for_memory_names_the_option() {
         let refused = refused.expect_err(&i.to_string());
         assert_eq!(refused.kind(), ErrorKind::Full, "{i}: {refused}");
         let text = refused.to_string();
-        assert!(
-            text.contains("memory_bytes") && text.contains("--memory") && text.contains("16 MiB"),
-            "{text}"
-        );
+        assert!(text.contains("memory_bytes") && !text.contains("--") && text.contains("16 MiB"), "{text}");
     }
 }

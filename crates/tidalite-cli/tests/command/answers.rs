@@ -477,6 +477,8 @@ fn each_command_works_with_less_memory_than_the_logs_hold() {
         let mean = sample
             .run("query", &["-m", "m7", "--aggregate", "mean", "--format", "json", "--memory", "16MiB"]);
         assert_eq!(mean.rows()[0]["mean"], 59_999.5);
+        let refused = sample.run("query", &["--x", "time", "--memory", "16MiB"]);
+        assert!(refused.fails(1).contains("(--memory SIZE)"), "{}", refused.err);
         let done = sample.run(command, &small).ok().to_string();
         assert!(done.contains("flushed 2400300 points"), "{done}");
         sample.run("info", &small).ok();
