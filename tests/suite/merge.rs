@@ -165,7 +165,13 @@ fn stores_with_nothing_in_common_become_one_and_runs_of_one_id_are_not_mixed() {
     child.finish().unwrap();
     let before = (all(&a), a.runs().unwrap());
     let error = a.merge(b.path()).unwrap_err().to_string();
-    assert!(error.contains("\"run1\"") && error.contains("--rename") && !error.contains("yours"), "{error}");
+    assert!(
+        error.contains("\"run1\"")
+            && error.contains("rename those of the other store")
+            && !error.contains("--")
+            && !error.contains("yours"),
+        "{error}"
+    );
     assert_eq!((all(&a), a.runs().unwrap()), before, "nothing is merged");
 
     let suffix = || OnConflict::Suffix("-b".into());

@@ -296,25 +296,25 @@ pub(super) const BUGS: &[PlantedBug] = &[
             "                    runs.remove(run);\n                    latest",
             "                    if !PLANTED { runs.remove(run); }\n                    latest",
         )],
-        test: ORACLE,
+        test: "plain_series::summaries_of_runs_in_one_part_and_in_several_places_are_those_of_their_points",
     },
     PlantedBug {
         name: "plain-series-with-repeats",
         file: "crates/tidalite/src/plan/plain.rs",
         edits: &[("if entry.repeats || !apart ||", "if entry.repeats && !PLANTED || !apart ||")],
-        test: ORACLE,
+        test: "plain_series::summaries_of_runs_in_one_part_and_in_several_places_are_those_of_their_points",
     },
     PlantedBug {
         name: "plain-runs-in-several-parts",
         file: "crates/tidalite/src/plan/plain.rs",
         edits: &[("and_modify(|part| *part = NONE)", "and_modify(|part| if !PLANTED { *part = NONE; })")],
-        test: ORACLE,
+        test: "plain_series::summaries_of_runs_in_one_part_and_in_several_places_are_those_of_their_points",
     },
     PlantedBug {
         name: "plain-runs-that-were-rewound",
         file: "crates/tidalite/src/plan/plain.rs",
         edits: &[("&& !self.has_tombstones(run)", "&& (PLANTED || !self.has_tombstones(run))")],
-        test: ORACLE,
+        test: "plain_series::summaries_of_runs_in_one_part_and_in_several_places_are_those_of_their_points",
     },
     PlantedBug {
         name: "plain-runs-with-descendants",
@@ -323,7 +323,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
             "                runs.remove(&descendant.run);\n",
             "                if !PLANTED { runs.remove(&descendant.run); }\n",
         )],
-        test: ORACLE,
+        test: "plain_series::summaries_of_runs_in_one_part_and_in_several_places_are_those_of_their_points",
     },
     PlantedBug {
         name: "runs-without-a-value-first",
