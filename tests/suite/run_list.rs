@@ -1,5 +1,6 @@
 //! Lists of runs: their order, their pages, and what is refused. That the values are those of the points is a check of the oracle.
 
+use crate::rollups::batch;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
 use tidalite::{Options, RunList, RunPage, RunSort, Store};
@@ -114,4 +115,21 @@ fn a_store_without_runs_has_an_empty_list() {
     assert_eq!((list.rows.num_rows(), list.total, list.missing.len()), (0, 0, 1));
     let bare = store.select().list_runs(&[], &RunPage::default()).unwrap();
     assert_eq!(bare.rows.num_columns(), 1);
+}
+
+#[test]
+fn a_list_that_does_not_fit_into_memory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Options::new().background(false).memory_bytes(16 << 20).open(dir.path().join("m")).unwrap();
+    let schema = batch("run", "m", &[(0, 0, 1.0)]).schema();
+    let runs: Vec<_> = (0..20_000).map(|run| batch(&format!("run-{run}"), "m", &[(0, 0, 1.0)])).collect();
+    store.append(&arrow::compute::concat_batches(&schema, &runs).unwrap()).unwrap();
+    let columns: Vec<_> = (0..60).map(|m| format!("m{m}:last").parse().unwrap()).collect();
+    let refused = store.select().list_runs(&columns, &RunPage::default()).unwrap_err();
+    assert_eq!(refused.kind(), tidalite::ErrorKind::Full);
+    assert!(
+        refused.to_string().contains("20000 runs") && refused.to_string().contains("fewer columns"),
+        "{refused}"
+    );
+    assert_eq!(store.select().list_runs(&columns[..1], &RunPage::default()).unwrap().total, 20_000);
 }

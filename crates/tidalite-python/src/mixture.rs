@@ -14,5 +14,6 @@ pub(crate) fn warn_of_mixture(
 ) -> PyResult<()> {
     let Ok(Some(mixture)) = py.detach(|| select.mixture(aggregates, by)) else { return Ok(()) };
     let text = CString::new(format!("{mixture}; add by=\"metric\"").replace('\0', " "))?;
-    PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 1)
+    // The innermost frame is that of `_arguments.py`, which calls this; the next one is the caller's.
+    PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)
 }

@@ -1,22 +1,17 @@
 //! `Store.table` and `Snapshot.table`: the runs with values of metrics and fields, sorted, a page at a time.
 
-use crate::arguments::names::labels;
 use crate::arguments::params::{kind, text, texts};
 use crate::errors::{invalid, raise};
-use crate::run_arguments::{run_filters, runs};
 use crate::table::{AnswerTable, ReadRows, RowSource};
 use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::ffi::CString;
-use tidalite::{RunColumn, RunPage, RunSort, Snapshot, similar_names};
+use tidalite::{RunColumn, RunPage, RunSort, Selection, Snapshot, similar_names};
 
-/// The arguments of `table`.
+/// The arguments of `table`, without those that select runs and points.
 pub(crate) struct RunTableArguments<'a, 'py> {
     pub(crate) columns: &'a Bound<'py, PyAny>,
-    pub(crate) runs: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) filters: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) labels: Option<&'a Bound<'py, PyAny>>,
     pub(crate) sort: Option<&'a Bound<'py, PyAny>>,
     pub(crate) offset: i64,
     pub(crate) limit: Option<i64>,
@@ -24,17 +19,12 @@ pub(crate) struct RunTableArguments<'a, 'py> {
 
 impl RunTableArguments<'_, '_> {
     /// The table. Warns of metrics that no selected run has.
-    pub(crate) fn answer(&self, py: Python<'_>, snapshot: &Snapshot) -> PyResult<AnswerTable> {
-        let mut select = snapshot.select();
-        for run in self.runs.map_or(Ok(Vec::new()), runs)? {
-            select = select.runs(run);
-        }
-        for filter in self.filters.map_or(Ok(Vec::new()), run_filters)? {
-            select = select.where_runs(filter);
-        }
-        for (key, value) in self.labels.map_or(Ok(Vec::new()), labels)? {
-            select = select.label(key, value);
-        }
+    pub(crate) fn answer(
+        &self,
+        py: Python<'_>,
+        snapshot: &Snapshot,
+        select: &Selection,
+    ) -> PyResult<AnswerTable> {
         let columns = columns(self.columns)?;
         let order = self.sort.map_or(Ok(Vec::new()), |sort| texts("a column to sort by", sort))?;
         let order: Vec<RunSort> =

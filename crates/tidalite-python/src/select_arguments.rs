@@ -23,6 +23,25 @@ pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) on_damage: &'a str,
 }
 
+impl Default for SelectArguments<'_, '_> {
+    /// What `select()` without arguments has.
+    fn default() -> Self {
+        SelectArguments {
+            metrics: None,
+            runs: None,
+            filters: None,
+            labels: None,
+            steps: None,
+            time: None,
+            values: None,
+            repeats: "last",
+            history: "inherited",
+            include_rewound: false,
+            on_damage: "error",
+        }
+    }
+}
+
 impl<'py> SelectArguments<'_, 'py> {
     /// What is selected of `all` points of a store or of a snapshot.
     pub(crate) fn select(&self, all: Selection) -> PyResult<Selection> {

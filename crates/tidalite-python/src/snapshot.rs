@@ -138,8 +138,11 @@ impl StoreSnapshot {
         offset: i64,
         limit: Option<i64>,
     ) -> PyResult<AnswerTable> {
-        let filters = r#where;
-        RunTableArguments { columns, runs, filters, labels, sort, offset, limit }.answer(py, &self.snapshot)
+        let (filters, all) = (r#where, self.snapshot.select());
+        let on_damage = if all.reports_damage() { "report" } else { "error" };
+        let selected = SelectArguments { runs, filters, labels, on_damage, ..SelectArguments::default() };
+        let select = selected.select(all)?;
+        RunTableArguments { columns, sort, offset, limit }.answer(py, &self.snapshot, &select)
     }
 
     /// The labels of series, as `Store.labels` returns them.

@@ -85,6 +85,11 @@ impl NumberedGroups {
         }
     }
 
+    /// The approximate memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.states.bytes() + self.block.bytes() + self.series.capacity() * size_of::<Option<Labels>>()
+    }
+
     /// Takes everything that `other` took.
     ///
     /// # Panics

@@ -9,44 +9,43 @@ use super::names::{SeriesNames, texts_of};
 use super::partial::{BLOCK_RUNS, Partial};
 use tidalite_model::Summary;
 
-/// Takes summaries of whole series for a [`Partial`]; made by [`Partial::whole_series`]. Dropping it completes the push.
+/// Takes summaries of whole series for a [`Partial`]; made by [`Partial::whole_series`].
 #[derive(Debug)]
-pub struct WholeSeries<'a> {
-    partial: &'a mut Partial,
-}
+pub struct WholeSeries(Partial);
 
 impl Partial {
-    /// Takes summaries of series that are pushed at no other time.
+    /// Takes summaries of series that are pushed at no other time, until [`WholeSeries::finish`].
     ///
     /// ```
     /// use tidalite_model::{Labels, Point, SeriesKey, Summary};
     /// use tidalite_query::{Aggregate, By, Grouping};
-    /// let mut partial = Grouping::new(vec![By::Metric], vec![Aggregate::Count])?.partial();
+    /// let partial = Grouping::new(vec![By::Metric], vec![Aggregate::Count])?.partial();
     /// let mut summary = Summary::default();
     /// summary.push(Point { step: 0, time_us: 0, value: 1.0 });
+    /// let mut whole = partial.whole_series();
     /// for run in ["a", "b"] {
     ///     let key = SeriesKey::new(run, "loss", Labels::none());
-    ///     partial.whole_series().push((&key).into(), &[summary.clone()]);
+    ///     whole.push((&key).into(), &[summary.clone()]);
     /// }
-    /// assert_eq!(partial.groups(), 1);
+    /// assert_eq!(whole.finish().groups(), 1);
     /// # Ok::<(), tidalite_model::Error>(())
     /// ```
-    pub fn whole_series(&mut self) -> WholeSeries<'_> {
+    pub fn whole_series(mut self) -> WholeSeries {
         self.latest = None;
         self.block.states.clear();
         self.block.groups.clear();
-        WholeSeries { partial: self }
+        WholeSeries(self)
     }
 }
 
-impl WholeSeries<'_> {
+impl WholeSeries {
     /// Takes the summaries of a series, which lie at different steps. As for [`Partial::push_outlined`], the caller gives the
     /// points where percentiles or the steps of NaNs need these.
     ///
     /// # Panics
     /// Panics where a summary spans several buckets.
     pub fn push(&mut self, of: SeriesNames<'_>, summaries: &[Summary]) {
-        let Partial { plan, directory, series, block, .. } = &mut *self.partial;
+        let Partial { plan, directory, series, block, .. } = &mut self.0;
         if summaries.iter().all(|summary| summary.count == 0) {
             return;
         }
@@ -66,16 +65,16 @@ impl WholeSeries<'_> {
         }
     }
 
+    /// The state, with everything that was pushed.
+    pub fn finish(mut self) -> Partial {
+        self.flush();
+        self.0
+    }
+
     fn flush(&mut self) {
-        let Partial { directory, states, series, block, .. } = &mut *self.partial;
+        let Partial { directory, states, series, block, .. } = &mut self.0;
         states.take(&mut block.states, &block.groups, directory.len(), series, 0);
         block.states.clear();
         block.groups.clear();
-    }
-}
-
-impl Drop for WholeSeries<'_> {
-    fn drop(&mut self) {
-        self.flush();
     }
 }

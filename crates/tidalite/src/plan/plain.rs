@@ -24,9 +24,9 @@ pub(crate) struct PlainSeries {
 }
 
 /// A series table's group of rows has about as many; so few series are not worth a thread of their own.
-pub(crate) const PLAIN_SERIES_MIN: usize = 2048;
+const SERIES_MIN: usize = 2048;
 /// The most series that a thread takes at once.
-pub(crate) const PLAIN_SERIES_MAX: usize = 1 << 16;
+const SERIES_MAX: usize = 1 << 16;
 
 impl PlainSeries {
     pub(super) fn new(part: usize, series: usize) -> PlainSeries {
@@ -118,12 +118,46 @@ impl Planner {
 }
 
 impl Plan {
+    /// Folds the summaries of plain series in the store's threads, a bounded number of series at a time: each thread pushes to a
+    /// state of its own, and `merge` takes the states in the order of series. Returns the series whose points are needed.
+    ///
+    /// # Errors
+    /// Those of `empty` and `merge`; `Corrupt` where a series table has changed since it was opened.
+    pub(crate) fn fold_plain<T: Send>(
+        &self,
+        series: &[PlainSeries],
+        resolution: &Resolution,
+        empty: impl Fn() -> Result<T> + Sync,
+        push: impl Fn(&mut T, SeriesNames<'_>, &mut Vec<Summary>) + Sync,
+        mut merge: impl FnMut(T) -> Result<()>,
+    ) -> Result<Vec<PlainSeries>> {
+        let state = &self.snapshot.state;
+        let threads = state.options.threads.max(1);
+        let chunk = series.len().div_ceil(threads).clamp(SERIES_MIN, SERIES_MAX);
+        let chunks: Vec<&[PlainSeries]> = series.chunks(chunk).collect();
+        let mut others = Vec::new();
+        for round in chunks.chunks(threads) {
+            let folded = state.pool.each(round, |series: &&[PlainSeries]| {
+                let mut of_chunk = empty()?;
+                let rest = self.plain_summaries(series, resolution, &mut |of, known| {
+                    push(&mut of_chunk, of, known);
+                })?;
+                Ok((of_chunk, rest))
+            })?;
+            for (of_chunk, rest) in folded {
+                merge(of_chunk)?;
+                others.extend(rest);
+            }
+        }
+        Ok(others)
+    }
+
     /// Calls `take` with the summaries of plain series, as long as they stand for all selected points of these: with none, if
     /// no point is selected. Returns the others.
     ///
     /// # Errors
     /// `Corrupt` where a series table has changed since it was opened.
-    pub(crate) fn plain_summaries(
+    fn plain_summaries(
         &self,
         series: &[PlainSeries],
         resolution: &Resolution,
@@ -186,10 +220,12 @@ impl Plan {
         }
     }
 
-    /// The same plan with plain series.
-    pub(crate) fn with_plain(&self, plain: &[PlainSeries]) -> Plan {
+    /// Plans of plain series as any others are planned, `most` series each.
+    pub(crate) fn of_plain(&self, plain: &[PlainSeries], most: usize) -> impl Iterator<Item = Result<Plan>> {
         let parts = &self.snapshot.view.parts;
         let of = |series: &PlainSeries| series.planned(parts, self.filter.steps);
-        self.with_series(plain.iter().map(of).filter(|planned| planned.points_max > 0).collect())
+        plain.chunks(most).map(move |series| {
+            Ok(self.with_series(series.iter().map(of).filter(|planned| planned.points_max > 0).collect()))
+        })
     }
 }

@@ -24,7 +24,7 @@ use tidalite_parts::{Part, PartMeta, SeriesTable};
 use tidalite_query::{PointFilter, SeriesFilter};
 
 /// Series of parts that are planned at once at most, unless one metric of one run alone has more.
-const SPAN_SERIES: u64 = 1 << 16;
+const SPAN_SERIES: usize = 1 << 16;
 /// The bytes that a series of one part takes in a plan, about.
 const PLANNED_BYTES: u64 = 1024;
 
@@ -84,7 +84,7 @@ impl Planner {
     /// Spans of series that can be planned at once; a single span where there are few series.
     pub(crate) fn spans(&self) -> Vec<SeriesSpan> {
         let view = &self.snapshot.view;
-        let most = self.span_series();
+        let most = self.span_series() as u64;
         let parts = || view.parts.iter().filter(|p| self.may_hold(p));
         let listed: usize = parts().map(|p| self.listed(p)).sum();
         let logged: usize = view.tails.iter().map(|t| t.read().data.keys().count()).sum();
@@ -128,8 +128,9 @@ impl Planner {
     }
 
     /// How many series are planned at once: a quarter of the memory option holds their lists.
-    pub(crate) fn span_series(&self) -> u64 {
-        (self.snapshot.state.options.memory_bytes / 4 / PLANNED_BYTES).min(SPAN_SERIES)
+    pub(crate) fn span_series(&self) -> usize {
+        let room = self.snapshot.state.options.memory_bytes / 4 / PLANNED_BYTES;
+        usize::try_from(room).unwrap_or(SPAN_SERIES).clamp(1, SPAN_SERIES)
     }
 
     /// The series of a span, ascending by key, and how many parts the manifest's ranges ruled out.

@@ -9,7 +9,6 @@ use super::selection::Selection;
 use crate::engine::room::too_large;
 use crate::engine::state::StoreState;
 use crate::parts::scan::{Piece, read_tile};
-use crate::plan::plain::{PLAIN_SERIES_MAX, PLAIN_SERIES_MIN, PlainSeries};
 use crate::plan::query_plan::Plan;
 use crate::plan::resolution::Resolution;
 use crate::plan::resolved::Resolved;
@@ -104,12 +103,18 @@ impl Selection {
         let grouping = plans.snapshot.with_params(grouping.clone(), &selected);
         if grouping.takes_summaries() {
             let mut total = grouping.partial();
-            let rest = push_plain(&plans.empty(), &plain, &grouping, &mut total)?;
-            let plain =
-                rest.chunks(usize::try_from(plans.planner.span_series()).unwrap_or(usize::MAX).max(1));
-            let empty = plans.empty();
-            let plain = plain.map(|series| Ok(empty.with_plain(series)));
-            return answer(&state, plain.chain(plans), &grouping, total);
+            let (plan, most) = (plans.empty(), plans.planner.span_series());
+            let rest = plan.fold_plain(
+                &plain,
+                &Resolution::of(&grouping),
+                || Ok(grouping.partial().whole_series()),
+                |whole, of, known| whole.push(of, known),
+                |whole| {
+                    total.merge(whole.finish());
+                    check_bytes(&state, &total)
+                },
+            )?;
+            return answer(&state, plan.of_plain(&rest, most).chain(plans), &grouping, total);
         }
         if !grouping.holds_values() {
             return answer(&state, plans, &grouping, grouping.partial());
@@ -146,37 +151,6 @@ fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
         }
     }
     rounds.into_iter().map(|series| plan.with_series(series)).collect()
-}
-
-/// Adds the summaries of plain series to a state. Returns the series whose points are needed.
-fn push_plain(
-    plan: &Plan,
-    plain: &[PlainSeries],
-    grouping: &Grouping,
-    total: &mut Partial,
-) -> Result<Vec<PlainSeries>> {
-    let state = &plan.snapshot.state;
-    let resolution = Resolution::of(grouping);
-    let threads = state.options.threads.max(1);
-    let chunk = plain.len().div_ceil(threads).clamp(PLAIN_SERIES_MIN, PLAIN_SERIES_MAX);
-    let chunks: Vec<&[PlainSeries]> = plain.chunks(chunk).collect();
-    let mut all = Vec::new();
-    for round in chunks.chunks(threads) {
-        let summed = state.pool.each(round, |series: &&[PlainSeries]| {
-            let mut partial = grouping.partial();
-            let mut whole = partial.whole_series();
-            let rest =
-                plan.plain_summaries(series, &resolution, &mut |of, summaries| whole.push(of, summaries))?;
-            drop(whole);
-            Ok((partial, rest))
-        })?;
-        for (partial, rest) in summed {
-            total.merge(partial);
-            all.extend(rest);
-        }
-        check_bytes(state, total)?;
-    }
-    Ok(all)
 }
 
 /// Refuses groups that do not fit into memory.

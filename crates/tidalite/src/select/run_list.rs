@@ -6,9 +6,7 @@
 use super::selection::Selection;
 use super::summaries::Summarizer;
 use super::top::not_nan;
-use crate::plan::plain::{PLAIN_SERIES_MAX, PLAIN_SERIES_MIN, PlainSeries};
-use crate::plan::query_plan::Plan;
-use crate::plan::resolution::Resolution;
+use crate::engine::room::too_large;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_arrays};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -135,48 +133,35 @@ impl Selection {
         if wanted.is_empty() {
             return Ok(total.finish());
         }
+        // Each thread has as many.
+        let options = &self.snapshot()?.state.options;
+        let bytes = total.bytes().saturating_mul(options.threads as u64 + 1);
+        if bytes > options.memory_bytes {
+            let what = format!("the values of {} runs take {} MiB at once", runs.len(), bytes >> 20);
+            return Err(too_large(options, "list runs", what, "select fewer runs, or ask for fewer columns"));
+        }
         let mut of_metrics = self.clone();
         of_metrics.metrics = wanted.iter().map(|(metric, _)| Pattern::exact(metric.clone())).collect();
         let (plain, plans) = of_metrics.plans_beside_plain()?;
         let summing = Summarizer::of(total.facts(), false);
-        let most = usize::try_from(plans.planner.span_series()).unwrap_or(usize::MAX).max(1);
-        let plan = plans.empty();
-        let rest = plain_values(&plan, &plain, &summing.resolution, &mut total, &empty)?;
-        let others = rest.chunks(most).map(|series| Ok(plan.with_plain(series))).chain(plans);
-        for plan in others {
+        let (plan, most) = (plans.empty(), plans.planner.span_series());
+        let rest = plan.fold_plain(
+            &plain,
+            &summing.resolution,
+            empty,
+            |groups, of, known| groups.push(of, known),
+            |groups| {
+                total.merge(groups);
+                Ok(())
+            },
+        )?;
+        for plan in plan.of_plain(&rest, most).chain(plans) {
             for (key, summary) in summing.of_plan(plan?)? {
                 total.push((&key).into(), &[summary]);
             }
         }
         Ok(total.finish())
     }
-}
-
-/// Takes the summaries of plain series. Returns the series whose points are needed.
-fn plain_values<'a>(
-    plan: &Plan,
-    plain: &[PlainSeries],
-    resolution: &Resolution,
-    total: &mut MetricGroups<'a>,
-    empty: &(dyn Fn() -> Result<MetricGroups<'a>> + Sync),
-) -> Result<Vec<PlainSeries>> {
-    let state = &plan.snapshot.state;
-    let threads = state.options.threads.max(1);
-    let chunk = plain.len().div_ceil(threads).clamp(PLAIN_SERIES_MIN, PLAIN_SERIES_MAX);
-    let chunks: Vec<&[PlainSeries]> = plain.chunks(chunk).collect();
-    let mut all = Vec::new();
-    for round in chunks.chunks(threads) {
-        let found = state.pool.each(round, |series: &&[PlainSeries]| {
-            let mut groups = empty()?;
-            let rest = plan.plain_summaries(series, resolution, &mut |of, known| groups.push(of, known))?;
-            Ok((groups, rest))
-        })?;
-        for (groups, rest) in found {
-            total.merge(groups);
-            all.extend(rest);
-        }
-    }
-    Ok(all)
 }
 
 /// Aggregates of some metrics by run.
@@ -212,6 +197,11 @@ impl<'a> MetricGroups<'a> {
         of.fold(SummaryFacts::default(), SummaryFacts::or)
     }
 
+    /// The bytes of all states.
+    fn bytes(&self) -> u64 {
+        self.metrics.iter().map(|of| of.groups.bytes() as u64).sum()
+    }
+
     fn push(&mut self, of: SeriesNames<'_>, summaries: &[Summary]) {
         let (run, metric) = self.latest;
         let is_run = |at: usize| self.runs.get(at).is_some_and(|run| **run == **of.run);
@@ -223,7 +213,7 @@ impl<'a> MetricGroups<'a> {
         let metric = [metric, metric + 1, 0].into_iter().find(|at| is_metric(*at));
         let metric =
             metric.or_else(|| self.metrics.binary_search_by(|column| column.metric.cmp(of.metric)).ok());
-        // A run that was deleted has no row, nor has one that began after the snapshot.
+        // A run that was deleted has no row.
         let (Some(run), Some(metric)) = (run, metric) else { return };
         self.latest = (run, metric);
         let group = u32::try_from(run).expect("runs are counted in u32");

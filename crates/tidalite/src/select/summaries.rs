@@ -2,7 +2,7 @@
 
 use super::points::one_batch;
 use super::selection::Selection;
-use crate::plan::plain::{PLAIN_SERIES_MIN, PlainSeries};
+use crate::plan::plain::PlainSeries;
 use crate::plan::query_plan::Plan;
 use crate::plan::resolution::Resolution;
 use crate::plan::resolved::Chunk;
@@ -76,8 +76,8 @@ impl Selection {
     ) -> Result<()> {
         let summing = Summarizer::of(facts, only_last);
         let (plain, plans) = self.plans_beside_plain()?;
-        let most = usize::try_from(plans.planner.span_series()).unwrap_or(usize::MAX).max(1);
-        let mut plain = PlainSummaries { plan: plans.empty(), rest: &plain, most, ready: VecDeque::new() };
+        let (plan, most) = (plans.empty(), plans.planner.span_series());
+        let mut plain = PlainSummaries { plan, rest: &plain, most, ready: VecDeque::new() };
         for plan in plans {
             for (key, summary) in summing.of_plan(plan?)? {
                 plain.take_before(Some(&key), &summing, take)?;
@@ -126,25 +126,26 @@ impl Summarizer {
 
     /// The summary of each plain series that has points, in order.
     fn of_plain(&self, plan: &Plan, plain: &[PlainSeries]) -> Result<Vec<(SeriesKey, Summary)>> {
-        let of_chunk = |series: &&[PlainSeries]| {
-            let mut found = Vec::with_capacity(series.len());
-            let rest = plan.plain_summaries(series, &self.resolution, &mut |of, summaries| {
-                let mut summaries = summaries.drain(..);
-                let Some(mut total) = summaries.next() else { return };
-                summaries.for_each(|summary| total.merge(&summary));
-                found.push((of.into(), total));
-            })?;
-            Ok((found, rest))
-        };
-        let chunks: Vec<&[PlainSeries]> = plain.chunks(PLAIN_SERIES_MIN).collect();
         let mut all = Vec::with_capacity(plain.len());
-        let mut rest = Vec::new();
-        for (found, others) in plan.snapshot.state.pool.each(&chunks, of_chunk)? {
-            all.extend(found);
-            rest.extend(others);
-        }
+        let rest = plan.fold_plain(
+            plain,
+            &self.resolution,
+            || Ok(Vec::new()),
+            |found: &mut Vec<(SeriesKey, Summary)>, of, known| {
+                let mut known = known.drain(..);
+                let Some(mut total) = known.next() else { return };
+                known.for_each(|summary| total.merge(&summary));
+                found.push((of.into(), total));
+            },
+            |found| {
+                all.extend(found);
+                Ok(())
+            },
+        )?;
         if !rest.is_empty() {
-            all.extend(self.of_plan(plan.with_plain(&rest))?);
+            for plan in plan.of_plain(&rest, rest.len()) {
+                all.extend(self.of_plan(plan?)?);
+            }
             all.sort_by(|a, b| a.0.cmp(&b.0));
         }
         Ok(all)
