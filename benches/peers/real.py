@@ -19,6 +19,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import tidalite
+
+# A sum over all metrics is one of the queries.
+warnings.filterwarnings("ignore", message="sum over", category=UserWarning)
 
 T0 = 1_780_000_000_000_000
 SECOND = 1_000_000

@@ -145,6 +145,19 @@ pub(crate) fn complete(left_out: Vec<Finding>) -> CliResult {
     if left_out.is_empty() { Ok(()) } else { Err(CliError::Incomplete(left_out)) }
 }
 
+/// The result of a listing: what the snapshot cannot read, and what the selection left out of its answers besides.
+///
+/// # Errors
+/// `Incomplete` if there is any.
+pub(crate) fn complete_listing(mut damage: Vec<Finding>, select: &Selection) -> CliResult {
+    for finding in select.damage() {
+        if !damage.contains(&finding) {
+            damage.push(finding);
+        }
+    }
+    complete(damage)
+}
+
 /// The result of an answer of a selection. That nothing was found, or an answer was printed, may be due to damage.
 ///
 /// # Errors

@@ -7,15 +7,15 @@ use crate::append_options::AppendOptions;
 use crate::arguments::params::{kind, text};
 use crate::array_columns::{NumberKind, labels, null_as_nan, numbers, texts, times};
 use crate::errors::{invalid, raise, raise_with};
+use crate::warning::warn;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use pyo3::exceptions::{PyTypeError, PyUserWarning};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_arrow::input::AnyRecordBatch;
-use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite::{ImportStats, Store};
@@ -98,8 +98,7 @@ fn nan_values(batch: &RecordBatch) -> u64 {
 /// The number of points. A remark, such as which column was taken as the step, is a warning.
 fn appended(py: Python<'_>, stats: &ImportStats) -> PyResult<u64> {
     for remark in &stats.remarks {
-        let text = CString::new(format!("append: {remark}").replace('\0', " "))?;
-        PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 1)?;
+        warn(py, &format!("append: {remark}"))?;
     }
     Ok(stats.points)
 }

@@ -40,6 +40,7 @@ mod snapshot;
 mod store;
 mod system;
 mod table;
+mod warning;
 
 use arguments::{groups, names};
 use pyo3::prelude::*;

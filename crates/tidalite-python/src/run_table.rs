@@ -3,10 +3,10 @@
 use crate::arguments::params::{kind, text, texts};
 use crate::errors::{invalid, raise};
 use crate::table::{AnswerTable, ReadRows, RowSource};
-use pyo3::exceptions::{PyTypeError, PyUserWarning};
+use crate::warning::warn;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use std::ffi::CString;
 use tidalite::{RunColumn, RunPage, RunSort, Selection, Snapshot, similar_names};
 
 /// The arguments of `table`, without those that select runs and points.
@@ -45,8 +45,7 @@ impl RunTableArguments<'_, '_> {
                 } else {
                     format!("; similar: {}", similar.join(", "))
                 };
-                let warning = CString::new(format!("no selected run has the metric {metric:?}{hint}"))?;
-                PyErr::warn(py, &py.get_type::<PyUserWarning>(), &warning, 1)?;
+                warn(py, &format!("no selected run has the metric {metric:?}{hint}"))?;
             }
         }
         let damage = select.damage();

@@ -74,3 +74,11 @@ def test_an_empty_table_says_why(swept):
     assert empty.why == "no metric matches val/los; similar: val/loss"
     assert repr(empty).endswith("nothing matches: no metric matches val/los; similar: val/loss")
     assert "steps 0 to 9" in swept.select("val/loss", steps=(50, None)).aggregate("mean").why
+
+
+def test_warnings_point_at_the_line_of_the_caller(swept):
+    with pytest.warns(UserWarning) as told:
+        swept.table("val/los:min")
+        swept.select(runs="lr-0.1").aggregate(["mean"])
+        swept.select(runs="lr-0.1").aggregate("mean", by="run")
+    assert {warning.filename for warning in told} == {__file__} and len(told) == 3

@@ -1,7 +1,7 @@
 //! `labels`: one row per label of series, or with `--values` one per value of a label.
 
 use crate::args::{Format, LabelsArgs, SelectionArgs};
-use crate::context::{Context, complete};
+use crate::context::{Context, complete_listing};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print};
 use serde_json::Value;
@@ -18,15 +18,16 @@ pub(crate) fn run(context: &Context, args: &LabelsArgs) -> CliResult {
     let select = selection.over(&snapshot);
     let labels = select.label_values()?;
     let narrowed = !(args.metrics.is_empty() && args.runs.is_empty() && args.filters.is_empty());
-    if labels.is_empty() && damage.is_empty() && narrowed && select.summaries()?.is_empty() {
+    let sound = damage.is_empty() && select.damage().is_empty();
+    if labels.is_empty() && sound && narrowed && select.summaries()?.is_empty() {
         return Err(selection.nothing(&snapshot)?);
     }
-    if labels.is_empty() && format == Format::Table {
+    if labels.is_empty() && sound && format == Format::Table {
         context.note("no series has labels");
     }
     let batch = if args.values { by_value(&labels) } else { by_key(&labels) };
     print(&batch.finish(), format, args.limit)?;
-    complete(damage)
+    complete_listing(damage, &select)
 }
 
 fn by_key(labels: &BTreeMap<String, BTreeMap<String, u64>>) -> AnswerColumns {

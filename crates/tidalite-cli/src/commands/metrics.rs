@@ -1,7 +1,7 @@
 //! `metrics`: one row per metric, summarised over its series.
 
 use crate::args::{Format, MetricsArgs, SelectionArgs};
-use crate::context::{Context, complete};
+use crate::context::{Context, complete_listing};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,10 +29,11 @@ pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
         metric.series += 1;
         metric.total.merge(&summary);
     }
-    if metrics.is_empty() && damage.is_empty() && !(args.runs.is_empty() && args.filters.is_empty()) {
+    let sound = damage.is_empty() && select.damage().is_empty();
+    if metrics.is_empty() && sound && !(args.runs.is_empty() && args.filters.is_empty()) {
         return Err(selection.nothing(&snapshot)?);
     }
-    if metrics.is_empty() && format == Format::Table {
+    if metrics.is_empty() && sound && format == Format::Table {
         context.note("the store has no points yet");
     }
     let bytes: BTreeMap<String, u64> = snapshot.bytes_by_metric()?.into_iter().collect();
@@ -51,5 +52,5 @@ pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
         .float("max", totals().map(|t| t.max.map(|m| m.value)))
         .finish();
     print(&batch, format, args.limit)?;
-    complete(damage)
+    complete_listing(damage, &select)
 }

@@ -255,3 +255,38 @@ fn a_filter_without_the_word_params_is_refused_with_what_is_meant() {
         assert!(sample.run("runs", &["-w", filter]).fails(2).contains("did you mean `params.lr`?"));
     }
 }
+
+#[test]
+fn listings_say_what_they_left_out_while_they_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, file) = (dir.path().join("s"), dir.path().join("twice.csv"));
+    let rows = |step: u32| format!("{step},{}.5\n{step},{}.25\n", step * 7919 % 1000, step * 31 % 97);
+    std::fs::write(&file, format!("step,loss\n{}", (0..4000).map(rows).collect::<String>())).unwrap();
+    let of =
+        |command: &str, flags: &[&str]| CommandAnswer::of(tidalite().arg(command).arg(&path).args(flags));
+    CommandAnswer::of(tidalite().arg("import").arg(&path).arg(&file).args(["--run", "r"])).ok();
+    of("flush", &[]).ok();
+    let part = std::fs::read_dir(path.join("parts")).unwrap().next().unwrap().unwrap().path();
+    let sound = std::fs::read(&part).unwrap();
+    let mut damaged = 0;
+    for at in (100..sound.len()).step_by(sound.len() / 12) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&part, bytes).unwrap();
+        // Each step stands twice, so that no summary answers and all points are read.
+        if of("query", &["-m", "loss", "--aggregate", "mean"]).code != Some(1) {
+            continue;
+        }
+        damaged += 1;
+        for (command, flags) in [("runs", &[][..]), ("runs", &["--columns", "loss:mean"]), ("metrics", &[])] {
+            let answer = of(command, flags);
+            assert!(
+                answer.fails(4).contains("could not be read"),
+                "{command} {flags:?} at {at}: {}",
+                answer.err
+            );
+            assert!(!answer.err.contains("no run has the metric"), "{}", answer.err);
+        }
+    }
+    assert!(damaged > 2, "{damaged} of 12");
+}

@@ -3,7 +3,7 @@
 mod compact;
 
 use crate::args::{Format, RunOrder, RunsArgs};
-use crate::context::{Context, complete};
+use crate::context::{Context, complete_listing};
 use crate::error::{CliError, CliResult};
 use crate::output::{AnswerColumns, encode_error, print};
 use crate::table::terminal_width;
@@ -13,8 +13,8 @@ use compact::compact;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tidalite::{
-    History, Participant, RunColumn, RunInfo, RunList, RunPage, RunTotals, Snapshot, param_to_json,
-    similar_names,
+    History, Participant, RunColumn, RunInfo, RunList, RunPage, RunTotals, Selection, Snapshot,
+    param_to_json, similar_names,
 };
 
 /// Runs the command.
@@ -44,8 +44,9 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     if args.participants {
         return print(&participants(&runs), format, args.limit);
     }
-    let held = snapshot.select().history(History::Own).run_totals()?;
-    sort(&snapshot, &mut runs, &held, &args.sort)?;
+    let select = snapshot.select();
+    let held = select.clone().history(History::Own).run_totals()?;
+    sort(&select, &mut runs, &held, &args.sort)?;
     if runs.is_empty() && format == Format::Table {
         context.note("the store has no runs yet");
     }
@@ -62,7 +63,7 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
         context.note(&format!("{limit} of {total} runs; --offset {} goes on", args.offset + limit));
     }
     let answer = if !args.columns.is_empty() {
-        columns(context, &snapshot, &runs, &args.columns)?
+        columns(context, &snapshot, &select, &runs, &args.columns)?
     } else if format == Format::Table && !args.verbose {
         let (table, left_out) = compact(&runs, &held, terminal_width());
         if !left_out.is_empty() {
@@ -74,12 +75,12 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
         table(&runs, &held, &bytes)
     };
     print(&answer, format, args.limit)?;
-    complete(damage)
+    complete_listing(damage, &select)
 }
 
 /// Sorts runs, which are in the order of their ids.
 fn sort(
-    snapshot: &Snapshot,
+    select: &Selection,
     runs: &mut [RunInfo],
     held: &BTreeMap<String, RunTotals>,
     keys: &[RunOrder],
@@ -94,7 +95,7 @@ fn sort(
             RunOrder::Status => runs.sort_by_key(|r| r.status),
             RunOrder::Column(sort) => {
                 let page = RunPage { order: vec![sort.clone()], ..RunPage::default() };
-                let ranks = ranks(&snapshot.select().list_runs(std::slice::from_ref(&sort.column), &page)?)?;
+                let ranks = ranks(&select.list_runs(std::slice::from_ref(&sort.column), &page)?)?;
                 // Equal values keep the order of the other keys.
                 runs.sort_by_key(|r| ranks.get(&r.id).copied());
             }
@@ -119,11 +120,14 @@ fn ranks(list: &RunList) -> CliResult<HashMap<String, usize>> {
 fn columns(
     context: &Context,
     snapshot: &Snapshot,
+    select: &Selection,
     runs: &[RunInfo],
     wanted: &[RunColumn],
 ) -> CliResult<RecordBatch> {
-    let list = snapshot.select().list_runs(wanted, &RunPage::default())?;
-    for metric in &list.missing {
+    let list = select.list_runs(wanted, &RunPage::default())?;
+    // Where something cannot be read, a metric may be there.
+    let missing = if select.damage().is_empty() { &list.missing[..] } else { &[] };
+    for metric in missing {
         let names = snapshot.metrics()?;
         let similar = similar_names(metric, names.iter().map(String::as_str));
         let hint =
