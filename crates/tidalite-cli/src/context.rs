@@ -150,12 +150,17 @@ pub(crate) fn complete(left_out: Vec<Finding>) -> CliResult {
 /// # Errors
 /// `Incomplete` if there is any.
 pub(crate) fn complete_listing(mut damage: Vec<Finding>, select: &Selection) -> CliResult {
+    add_left_out(&mut damage, select);
+    complete(damage)
+}
+
+/// Adds what a selection left out of its answers.
+pub(crate) fn add_left_out(damage: &mut Vec<Finding>, select: &Selection) {
     for finding in select.damage() {
         if !damage.contains(&finding) {
             damage.push(finding);
         }
     }
-    complete(damage)
 }
 
 /// The result of an answer of a selection. That nothing was found, or an answer was printed, may be due to damage.

@@ -278,7 +278,14 @@ fn listings_say_what_they_left_out_while_they_read() {
             continue;
         }
         damaged += 1;
-        for (command, flags) in [("runs", &[][..]), ("runs", &["--columns", "loss:mean"]), ("metrics", &[])] {
+        let listings = [
+            ("runs", &[][..]),
+            ("runs", &["--columns", "loss:mean"]),
+            ("metrics", &[]),
+            ("labels", &[]),
+            ("top", &["--once"]),
+        ];
+        for (command, flags) in listings {
             let answer = of(command, flags);
             assert!(
                 answer.fails(4).contains("could not be read"),

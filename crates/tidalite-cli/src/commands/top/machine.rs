@@ -1,10 +1,11 @@
 //! The latest readings of the machine of a run, as text: what telemetry logged below `system/`.
 
 use super::metrics::of_runs;
+use super::source::TopSource;
 use crate::error::CliResult;
 use crate::text::{human_bytes, printable};
 use std::collections::BTreeMap;
-use tidalite::{Pattern, Snapshot};
+use tidalite::Pattern;
 
 /// The readings that are shown.
 const READINGS: [&str; 7] = [
@@ -18,8 +19,8 @@ const READINGS: [&str; 7] = [
 ];
 
 /// One text for the computer, and one for each GPU. Empty without telemetry.
-pub(super) fn readings(snapshot: &Snapshot, run: &str) -> CliResult<Vec<String>> {
-    let select = of_runs(snapshot, &[run]);
+pub(super) fn readings(source: &TopSource, run: &str) -> CliResult<Vec<String>> {
+    let select = of_runs(source, &[run]);
     let select = READINGS.iter().fold(select, |select, metric| select.metrics(Pattern::exact(*metric)));
     let mut computers: BTreeMap<String, [Option<f64>; READINGS.len()]> = BTreeMap::new();
     let mut gpus = computers.clone();

@@ -1,11 +1,12 @@
 //! Which metrics the columns show: those asked for, or one named like loss and those that most runs have.
 
 use super::layout::METRICS_MAX;
+use super::source::TopSource;
 use crate::error::CliResult;
 use crate::text::printable;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use tidalite::{History, Pattern, Snapshot, similar_names};
+use tidalite::{History, Pattern, similar_names};
 
 /// The runs that are looked at, the first in the order.
 const RUNS_SEEN: usize = 16;
@@ -25,7 +26,7 @@ impl TopMetrics {
     /// Chooses metrics, unless that was done. `runs` are ids in their order.
     pub(super) fn choose<'a>(
         &mut self,
-        snapshot: &Snapshot,
+        source: &TopSource,
         runs: impl Iterator<Item = &'a str>,
         asked: &[String],
     ) -> CliResult {
@@ -34,10 +35,10 @@ impl TopMetrics {
         }
         let runs: Vec<&str> = runs.take(RUNS_SEEN).collect();
         if asked.is_empty() {
-            self.names = if runs.is_empty() { Vec::new() } else { used(snapshot, &runs)? };
+            self.names = if runs.is_empty() { Vec::new() } else { used(source, &runs)? };
             self.settled = self.names.len() == METRICS_MAX;
         } else {
-            (self.names, self.remarks) = matching(snapshot, &runs, asked)?;
+            (self.names, self.remarks) = matching(source, &runs, asked)?;
             self.settled = self.remarks.is_empty();
         }
         Ok(())
@@ -45,8 +46,8 @@ impl TopMetrics {
 }
 
 /// The metrics that these runs have, by what most people look at first.
-fn used(snapshot: &Snapshot, runs: &[&str]) -> CliResult<Vec<String>> {
-    let select = of_runs(snapshot, runs).history(History::Own);
+fn used(source: &TopSource, runs: &[&str]) -> CliResult<Vec<String>> {
+    let select = of_runs(source, runs).history(History::Own);
     let mut found: BTreeMap<String, (BTreeSet<String>, u64)> = BTreeMap::new();
     for (key, summary) in select.summaries()? {
         if !key.metric.starts_with(TELEMETRY) {
@@ -84,8 +85,8 @@ fn likeness(name: &str) -> u8 {
 }
 
 /// The metrics that match texts, in the order of the texts, and what does not match.
-fn matching(snapshot: &Snapshot, runs: &[&str], asked: &[String]) -> CliResult<(Vec<String>, Vec<String>)> {
-    let names = snapshot.metrics()?;
+fn matching(source: &TopSource, runs: &[&str], asked: &[String]) -> CliResult<(Vec<String>, Vec<String>)> {
+    let names = source.snapshot.metrics()?;
     let (mut found, mut remarks) = (Vec::new(), Vec::new());
     let take = |name: String, found: &mut Vec<String>| {
         if !found.contains(&name) {
@@ -100,10 +101,10 @@ fn matching(snapshot: &Snapshot, runs: &[&str], asked: &[String]) -> CliResult<(
         let is_glob = text.contains(['*', '?', '[', '{', '\\']);
         let mut matches = BTreeSet::new();
         if is_glob && !runs.is_empty() {
-            matches = metrics_of(of_runs(snapshot, runs).metrics(text.as_str()))?;
+            matches = metrics_of(of_runs(source, runs).metrics(text.as_str()))?;
         }
         if is_glob && matches.is_empty() {
-            matches = metrics_of(snapshot.select().metrics(text.as_str()))?;
+            matches = metrics_of(source.select.clone().metrics(text.as_str()))?;
         }
         if matches.is_empty() {
             let similar = similar_names(text, names.iter().map(String::as_str));
@@ -128,8 +129,8 @@ fn metrics_of(select: tidalite::Selection) -> CliResult<BTreeSet<String>> {
 }
 
 /// A selection of exactly these runs; not for none, which would be all.
-pub(super) fn of_runs(snapshot: &Snapshot, runs: &[&str]) -> tidalite::Selection {
-    runs.iter().fold(snapshot.select(), |select, run| select.runs(Pattern::exact(*run)))
+pub(super) fn of_runs(source: &TopSource, runs: &[&str]) -> tidalite::Selection {
+    runs.iter().fold(source.select.clone(), |select, run| select.runs(Pattern::exact(*run)))
 }
 
 #[cfg(test)]

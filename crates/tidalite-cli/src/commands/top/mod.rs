@@ -13,22 +13,24 @@ mod metrics;
 mod rates;
 mod read;
 mod screen;
+mod source;
 mod state;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use crate::args::TopArgs;
-use crate::context::{Context, complete};
+use crate::context::{Context, add_left_out, complete, complete_listing};
 use crate::error::{CliError, CliResult};
 use crate::interrupt::AwaitInterrupt;
 use crate::output::print_text;
 use read::{TopArea, TopReader};
 use screen::{TopInput, TopScreen};
+use source::TopSource;
 use state::{TopEnd, TopState};
 use std::io::{IsTerminal, stdout};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tidalite::{Finding, Snapshot, Store};
+use tidalite::{Finding, Store};
 
 /// The width of `--once`, and the most runs that it shows.
 const ONCE: (u16, usize) = (100, 40);
@@ -56,9 +58,10 @@ fn once(context: &Context, args: &TopArgs, store: &Store) -> CliResult {
     let width = args.width.unwrap_or(ONCE.0);
     let mut state = TopState::new();
     let area = TopArea { width: width.into(), height: ONCE.1 };
-    let (data, _) = TopReader::default().read(&snapshot, args, &mut state, area, now_us())?;
+    let source = TopSource::new(snapshot);
+    let (data, _) = TopReader::default().read(&source, args, &mut state, area, now_us())?;
     print_text(&frame::text(&frame::once(&data, &state, width.into()), width))?;
-    complete(damage)
+    complete_listing(damage, &source.select)
 }
 
 fn live(context: &Context, args: &TopArgs, store: &Store) -> CliResult {
@@ -94,7 +97,8 @@ impl TopView<'_> {
             let refreshed = Instant::now();
             let snapshot;
             (snapshot, *damage) = context.readable(self.store)?;
-            let mut shown = self.show(screen, &snapshot, damage)?;
+            let source = TopSource::new(snapshot);
+            let mut shown = self.show(screen, &source, damage)?;
             loop {
                 if interrupt.came() {
                     return Ok(TopEnd::Interrupted);
@@ -110,7 +114,7 @@ impl TopView<'_> {
                 if let Some(end) = self.state.end {
                     return Ok(end);
                 }
-                shown = self.show(screen, &snapshot, damage)?;
+                shown = self.show(screen, &source, damage)?;
             }
         }
     }
@@ -118,12 +122,13 @@ impl TopView<'_> {
     fn show(
         &mut self,
         screen: &mut TopScreen,
-        snapshot: &Snapshot,
-        damage: &[Finding],
+        source: &TopSource,
+        damage: &mut Vec<Finding>,
     ) -> CliResult<data::TopShown> {
         let (width, height) = screen.size()?;
         let area = frame::room(&self.state, width, height);
-        let (mut data, shown) = self.reader.read(snapshot, self.args, &mut self.state, area, now_us())?;
+        let (mut data, shown) = self.reader.read(source, self.args, &mut self.state, area, now_us())?;
+        add_left_out(damage, &source.select);
         if !damage.is_empty() {
             data.remarks.push("parts of the store are damaged and left out; q names them".into());
         }

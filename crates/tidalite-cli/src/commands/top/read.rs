@@ -5,6 +5,7 @@ use super::layout::{ChartGrid, TopColumns};
 use super::machine::readings;
 use super::metrics::{TELEMETRY, TopMetrics, of_runs};
 use super::rates::TopRates;
+use super::source::TopSource;
 use super::state::{TopOrder, TopPage, TopState};
 use crate::args::TopArgs;
 use crate::draw::chart::{Chart, ChartLine, LineBucket};
@@ -16,7 +17,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tidalite::{
     Aggregate, ChartBuckets, History, Param, Pattern, RunColumn, RunInfo, RunPage, RunSort, SeriesKey,
-    Snapshot, Status, Summary,
+    Status, Summary,
 };
 
 /// Buckets of a sparkline; at least half as many come.
@@ -45,24 +46,24 @@ impl TopReader {
     /// Reads what `state` shows.
     pub(super) fn read(
         &mut self,
-        snapshot: &Snapshot,
+        source: &TopSource,
         args: &TopArgs,
         state: &mut TopState,
         area: TopArea,
         now_us: i64,
     ) -> CliResult<(TopData, TopShown)> {
-        let all = snapshot.runs()?;
+        let all = source.snapshot.runs()?;
         let mut data = TopData {
             store: args.store.display().to_string(),
             runs: all.len(),
             running: all.iter().filter(|run| run.status == Status::Running).count(),
             ..TopData::default()
         };
-        let mut runs = filtered(snapshot, all, args, &state.filter)?;
+        let mut runs = filtered(source, all, args, &state.filter)?;
         data.left = runs.len();
         runs.sort_by_key(|run| (run.status != Status::Running, Reverse(run.started_us)));
-        self.metrics.choose(snapshot, runs.iter().map(|run| &*run.id), &args.metrics)?;
-        order(snapshot, &mut runs, state.order, &self.metrics.names)?;
+        self.metrics.choose(source, runs.iter().map(|run| &*run.id), &args.metrics)?;
+        order(source, &mut runs, state.order, &self.metrics.names)?;
         state.settle(runs.iter().map(|run| &*run.id), area.height);
         let mut shown = TopShown { runs: runs.len(), rows: area.height, ..TopShown::default() };
         let visible = match state.page {
@@ -73,11 +74,11 @@ impl TopReader {
         shown.columns = TopColumns::fitting(area.width, ids, self.metrics.names.len()).metrics;
         data.metrics = self.metrics.names[..shown.columns].to_vec();
         data.remarks = self.metrics.remarks.clone();
-        data.rows = self.rows(snapshot, visible, &data.metrics, now_us)?;
+        data.rows = self.rows(source, visible, &data.metrics, now_us)?;
         if let Some(run) = runs.get(state.selected) {
-            data.machine = readings(snapshot, &run.id)?;
+            data.machine = readings(source, &run.id)?;
             if state.page == TopPage::Charts {
-                charts(snapshot, &run.id, &self.metrics.names, state, area, &mut data, &mut shown)?;
+                charts(source, &run.id, &self.metrics.names, state, area, &mut data, &mut shown)?;
             }
         }
         Ok((data, shown))
@@ -86,7 +87,7 @@ impl TopReader {
     /// The rows of runs: their facts, last values and sparklines.
     fn rows(
         &mut self,
-        snapshot: &Snapshot,
+        source: &TopSource,
         runs: &[RunInfo],
         metrics: &[String],
         now_us: i64,
@@ -97,7 +98,7 @@ impl TopReader {
         let (summaries, charts) = if ids.is_empty() || metrics.is_empty() {
             (Vec::new(), Vec::new())
         } else {
-            let select = of_runs(snapshot, &ids);
+            let select = of_runs(source, &ids);
             let select =
                 metrics.iter().fold(select, |select, name| select.metrics(Pattern::exact(name.as_str())));
             (select.summaries()?, select.chart(TREND_BUCKETS)?)
@@ -113,7 +114,7 @@ impl TopReader {
         let without: Vec<&str> = ids.iter().copied().filter(|id| !last_us.contains_key(*id)).collect();
         let mut steps: BTreeMap<String, i64> = BTreeMap::new();
         if !without.is_empty() {
-            for (run, totals) in of_runs(snapshot, &without).history(History::Own).run_totals()? {
+            for (run, totals) in of_runs(source, &without).history(History::Own).run_totals()? {
                 steps.extend(totals.last_step.map(|step| (run.clone(), step)));
                 last_us.extend(totals.last_time_us.map(|time| (run, time)));
             }
@@ -169,7 +170,7 @@ fn params(run: &RunInfo) -> String {
 
 /// The runs that the arguments and the text choose.
 fn filtered(
-    snapshot: &Snapshot,
+    source: &TopSource,
     mut runs: Vec<RunInfo>,
     args: &TopArgs,
     text: &str,
@@ -177,7 +178,7 @@ fn filtered(
     if !args.runs.is_empty() {
         let mut matching = BTreeSet::new();
         for pattern in &args.runs {
-            matching.extend(snapshot.runs_matching(pattern)?.into_iter().map(|run| run.id));
+            matching.extend(source.snapshot.runs_matching(pattern)?.into_iter().map(|run| run.id));
         }
         runs.retain(|run| matching.contains(&run.id));
     }
@@ -196,7 +197,7 @@ fn filtered(
 }
 
 /// Sorts runs, which have the newest first.
-fn order(snapshot: &Snapshot, runs: &mut [RunInfo], order: TopOrder, metrics: &[String]) -> CliResult {
+fn order(source: &TopSource, runs: &mut [RunInfo], order: TopOrder, metrics: &[String]) -> CliResult {
     let metric = match order {
         TopOrder::Newest => return Ok(()),
         TopOrder::Id => None,
@@ -208,7 +209,7 @@ fn order(snapshot: &Snapshot, runs: &mut [RunInfo], order: TopOrder, metrics: &[
     };
     let column = RunColumn::Metric(metric.clone(), Aggregate::Last);
     let page = RunPage { order: vec![RunSort { column, descending: false }], ..RunPage::default() };
-    let list = snapshot.select().list_runs(&[], &page)?;
+    let list = source.select.clone().list_runs(&[], &page)?;
     let ids = list.rows.column(0).as_string::<i32>();
     let places: HashMap<&str, usize> = ids.iter().flatten().zip(0..).collect();
     runs.sort_by_key(|run| places.get(&*run.id).copied().unwrap_or(usize::MAX));
@@ -217,7 +218,7 @@ fn order(snapshot: &Snapshot, runs: &mut [RunInfo], order: TopOrder, metrics: &[
 
 /// The charts of a run that are on the screen: of the metrics in columns, then the others, and telemetry last.
 fn charts(
-    snapshot: &Snapshot,
+    source: &TopSource,
     run: &str,
     first: &[String],
     state: &TopState,
@@ -225,7 +226,7 @@ fn charts(
     data: &mut TopData,
     shown: &mut TopShown,
 ) -> CliResult {
-    let select = of_runs(snapshot, &[run]);
+    let select = of_runs(source, &[run]);
     let mut series: BTreeMap<String, usize> = BTreeMap::new();
     let mut last: HashMap<SeriesKey, Option<(i64, f64)>> = HashMap::new();
     for (key, summary) in select.summaries()? {

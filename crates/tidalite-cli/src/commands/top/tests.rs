@@ -3,6 +3,7 @@
 use super::data::TopShown;
 use super::frame::{paint, room, screen};
 use super::read::TopReader;
+use super::source::TopSource;
 use super::state::{TopKey, TopState};
 use crate::args::TopArgs;
 use ratatui_core::backend::TestBackend;
@@ -57,10 +58,9 @@ impl TopWatched {
         let draw = |view: &mut TopWatched| {
             let (columns, lines) = (usize::from(width), usize::from(height));
             let area = room(&view.state, columns, lines);
-            let snapshot = view.store.snapshot().unwrap();
+            let source = TopSource::new(view.store.snapshot().unwrap());
             let now_us = START_US + 3_600_000_000;
-            let (data, shown) =
-                view.reader.read(&snapshot, &view.args, &mut view.state, area, now_us).unwrap();
+            let (data, shown) = view.reader.read(&source, &view.args, &mut view.state, area, now_us).unwrap();
             view.shown = shown;
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             let drawn = screen(&data, &view.state, columns, lines);
