@@ -168,15 +168,27 @@ pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
     pub(crate) fn tmpfs(at: &Path, bytes: u64) -> Option<Mounted> {
-        let done = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
-            .arg(at)
-            .output();
-        done.is_ok_and(|o| o.status.success()).then(|| Mounted(at.to_path_buf()))
+        Mounted::new(&["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"], at)
+    }
+
+    /// Shows `folder` at `at`, where nothing can be written.
+    pub(crate) fn read_only(folder: &Path, at: &Path) -> Option<Mounted> {
+        let bound = Mounted::new(&["--bind", folder.to_str().unwrap()], at)?;
+        mount(&["-o", "remount,ro,bind"], at).then_some(bound)
+    }
+
+    fn new(args: &[&str], at: &Path) -> Option<Mounted> {
+        mount(args, at).then(|| Mounted(at.to_path_buf()))
     }
 }
 
+fn mount(args: &[&str], at: &Path) -> bool {
+    Command::new("mount").args(args).arg(at).output().is_ok_and(|o| o.status.success())
+}
+
 impl Drop for Mounted {
+    /// A process that another test forks holds what is open here for a while, so the file system
+    /// is taken away when the last holder goes.
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
