@@ -43,6 +43,7 @@ mod merge_hidden;
 mod merged_copies;
 mod names;
 mod order;
+mod pages;
 mod plain_series;
 mod process;
 mod process_fork;

@@ -17,6 +17,8 @@ impl SelectionArgs {
             filters: filters.to_vec(),
             labels: Vec::new(),
             labels_regex: Vec::new(),
+            excluded_metrics: Vec::new(),
+            excluded_labels: Vec::new(),
             steps: None,
             time: None,
             values: None,
@@ -75,6 +77,12 @@ impl SelectionArgs {
         }
         for (key, regex) in &self.labels_regex {
             select = select.label(key, Pattern::regex(regex));
+        }
+        for metric in &self.excluded_metrics {
+            select = select.exclude_metrics(metric);
+        }
+        for (key, value) in &self.excluded_labels {
+            select = select.exclude_label(key, value);
         }
         select
     }

@@ -1,7 +1,8 @@
 //! `Store.table` and `Snapshot.table`: the runs with values of metrics and fields, sorted, a page at a time.
 
 use crate::arguments::params::{kind, text, texts};
-use crate::errors::{invalid, raise};
+use crate::arguments::ranges::row_number;
+use crate::errors::raise;
 use crate::table::{AnswerTable, ReadRows, RowSource};
 use crate::warning::warn;
 use pyo3::exceptions::PyTypeError;
@@ -29,12 +30,8 @@ impl RunTableArguments<'_, '_> {
         let order = self.sort.map_or(Ok(Vec::new()), |sort| texts("a column to sort by", sort))?;
         let order: Vec<RunSort> =
             order.iter().map(|text| text.parse()).collect::<tidalite::Result<_>>().map_err(raise)?;
-        let count = |name: &str, n: i64| {
-            let wrong = || invalid("list runs", format!("{name} is {n}"), "give a number of rows, 0 or more");
-            usize::try_from(n).map_err(|_| wrong())
-        };
-        let limit = self.limit.map(|limit| count("limit", limit)).transpose()?;
-        let page = RunPage { order, offset: count("offset", self.offset)?, limit };
+        let limit = self.limit.map(|limit| row_number("list runs", "limit", limit)).transpose()?;
+        let page = RunPage { order, offset: row_number("list runs", "offset", self.offset)?, limit };
         let list = py.detach(|| select.list_runs(&columns, &page)).map_err(raise)?;
         if !list.missing.is_empty() {
             let names = py.detach(|| snapshot.metrics()).map_err(raise)?;

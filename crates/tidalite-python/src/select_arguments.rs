@@ -14,6 +14,8 @@ pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) runs: Option<&'a Bound<'py, PyAny>>,
     pub(crate) filters: Option<&'a Bound<'py, PyAny>>,
     pub(crate) labels: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) exclude_metrics: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) exclude_labels: Option<&'a Bound<'py, PyAny>>,
     pub(crate) steps: Option<&'a Bound<'py, PyAny>>,
     pub(crate) time: Option<&'a Bound<'py, PyAny>>,
     pub(crate) values: Option<&'a Bound<'py, PyAny>>,
@@ -31,6 +33,8 @@ impl Default for SelectArguments<'_, '_> {
             runs: None,
             filters: None,
             labels: None,
+            exclude_metrics: None,
+            exclude_labels: None,
             steps: None,
             time: None,
             values: None,
@@ -62,6 +66,12 @@ impl<'py> SelectArguments<'_, 'py> {
         for (key, value) in self.labels.map_or(Ok(Vec::new()), labels)? {
             select = select.label(key, value);
         }
+        for metric in self.exclude_metrics.map_or(Ok(Vec::new()), |m| names("a metric", m))? {
+            select = select.exclude_metrics(metric);
+        }
+        for (key, value) in self.exclude_labels.map_or(Ok(Vec::new()), labels)? {
+            select = select.exclude_label(key, value);
+        }
         if let Some(steps) = self.steps {
             select = select.steps(half_open(range("steps", steps, |v| v.extract::<i64>())?));
         }
@@ -82,6 +92,8 @@ impl<'py> SelectArguments<'_, 'py> {
             ("runs", self.runs),
             ("where", self.filters),
             ("labels", self.labels),
+            ("exclude_metrics", self.exclude_metrics),
+            ("exclude_labels", self.exclude_labels),
             ("steps", self.steps),
             ("time", self.time),
             ("values", self.values),
@@ -101,6 +113,8 @@ impl<'py> SelectArguments<'_, 'py> {
             ("", self.metrics),
             ("runs=", self.runs),
             ("labels=", self.labels),
+            ("exclude_metrics=", self.exclude_metrics),
+            ("exclude_labels=", self.exclude_labels),
             ("steps=", self.steps),
             ("time=", self.time),
             ("values=", self.values),

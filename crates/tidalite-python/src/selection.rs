@@ -2,10 +2,10 @@
 
 use crate::arguments::groups::groups;
 use crate::arguments::params::{text, texts};
-use crate::arguments::ranges::{half_open, range};
+use crate::arguments::ranges::{half_open, range, row_number};
+use crate::doubts::warn_of_mixture;
 use crate::errors::{invalid, raise};
 use crate::follow::Follow;
-use crate::mixture::warn_of_mixture;
 use crate::pickle::Recipe;
 use crate::reduce::Reduced;
 use crate::select_arguments::SelectArguments;
@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyString, PyTuple};
 use std::str::FromStr;
 use tidalite::{
-    Aggregate, AlignOn, By, Compare, Cursor, Fill, Selection as EngineSelection, Transform, XAxis,
+    Aggregate, AlignOn, By, Compare, Cursor, Fill, PointSort, Selection as EngineSelection, Transform, XAxis,
 };
 
 /// A selection of points. Made by `Store.select` or `Snapshot.select`.
@@ -150,9 +150,44 @@ impl Selection {
     /// 'metric:<name>' (the last finite value of that metric in the run at the step or before), or 'next:<name>' (the first one at
     /// the step or after: for a metric that is logged at the end of what it counts, such as an epoch). All points are then held
     /// in memory.
-    #[pyo3(signature = (x="step"))]
-    fn points(&self, x: &str) -> PyResult<AnswerTable> {
-        self.table_over(x, OverXKind::Points, TableKind::Points)
+    ///
+    /// `order` sorts the points of all series together: 'step', 'time' or 'value', or '-time' and so on for the greatest first; NaN
+    /// comes last. `offset` leaves out the first points, `limit` bounds their number.
+    ///
+    /// >>> with store.run("a") as run:
+    /// ...     for step in range(100):
+    /// ...         run.log({"ms": step % 60}, step=step)
+    /// >>> store.select("ms").points(order="-value", limit=3)["step"].to_list()
+    /// [59, 58, 57]
+    #[pyo3(signature = (x="step", *, order=None, offset=0, limit=None))]
+    fn points(&self, x: &str, order: Option<&str>, offset: i64, limit: Option<i64>) -> PyResult<AnswerTable> {
+        if order.is_none() && offset == 0 && limit.is_none() {
+            return self.table_over(x, OverXKind::Points, TableKind::Points);
+        }
+        if x != "step" {
+            return Err(invalid(
+                "points",
+                format!("order, offset and limit do not go with x={x:?}"),
+                "leave out x, or take the rows of the table with sort(), head() and slices",
+            ));
+        }
+        let sort = order.map(PointSort::from_str).transpose().map_err(raise)?;
+        let offset = row_number("points", "offset", offset)?;
+        let limit = limit.map(|limit| row_number("points", "limit", limit)).transpose()?;
+        Ok(self.table(TableKind::PointPage { sort, offset, limit }))
+    }
+
+    /// The points as rows, as they were logged: one per step of a run and its labels, one column per metric, which is null where a
+    /// row has no value. Columns: run, labels, step, time (the latest of the row), and the metrics by name.
+    ///
+    /// >>> with store.run("a") as run:
+    /// ...     run.log({"loss": 1.0}, step=0)
+    /// ...     run.log({"loss": 0.5, "acc": 0.75}, step=1)
+    /// >>> rows = store.select(runs="a").rows()
+    /// >>> rows.columns, rows["acc"].to_list()
+    /// (['run', 'labels', 'step', 'time', 'acc', 'loss'], [None, 0.75])
+    fn rows(&self) -> AnswerTable {
+        self.table(TableKind::Rows)
     }
 
     /// Aggregates: one row per group, ordered by group; one row in all without `by`.

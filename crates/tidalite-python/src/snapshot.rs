@@ -60,7 +60,7 @@ impl StoreSnapshot {
     /// >>> snapshot = store.snapshot()
     /// >>> snapshot.select("loss", runs="a").to_numpy()["value"]
     /// array([0.5])
-    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false, on_damage=None))]
+    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, exclude_metrics=None, exclude_labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false, on_damage=None))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn select(
         &self,
@@ -68,6 +68,8 @@ impl StoreSnapshot {
         runs: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyAny>>,
+        exclude_metrics: Option<&Bound<'_, PyAny>>,
+        exclude_labels: Option<&Bound<'_, PyAny>>,
         steps: Option<&Bound<'_, PyAny>>,
         time: Option<&Bound<'_, PyAny>>,
         values: Option<&Bound<'_, PyAny>>,
@@ -82,6 +84,8 @@ impl StoreSnapshot {
             runs,
             filters,
             labels,
+            exclude_metrics,
+            exclude_labels,
             steps,
             time,
             values,

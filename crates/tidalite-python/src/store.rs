@@ -147,7 +147,7 @@ impl Store {
     }
 
     #[doc = include_str!("docs/select.txt")]
-    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false, on_damage="error"))]
+    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, exclude_metrics=None, exclude_labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false, on_damage="error"))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn select(
         &self,
@@ -156,6 +156,8 @@ impl Store {
         runs: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyAny>>,
+        exclude_metrics: Option<&Bound<'_, PyAny>>,
+        exclude_labels: Option<&Bound<'_, PyAny>>,
         steps: Option<&Bound<'_, PyAny>>,
         time: Option<&Bound<'_, PyAny>>,
         values: Option<&Bound<'_, PyAny>>,
@@ -169,6 +171,8 @@ impl Store {
             runs,
             filters: r#where,
             labels,
+            exclude_metrics,
+            exclude_labels,
             steps,
             time,
             values,

@@ -34,7 +34,7 @@ pub use aggregate::{
     Aggregate, By, Grouping, NumberedGroups, Partial, Percent, PercentileJob, SeriesNames, TwoLevels,
     WholeSeries, aggregate_schema,
 };
-pub use alignment::{AlignOn, Alignment, Fill};
+pub use alignment::{AlignOn, Alignment, Fill, StepRows};
 pub use axis::{Calendar, Placement, Width, XAxis, same_bucket};
 pub use batch::{PointsBuilder, points_schema};
 pub use drawing::{
@@ -49,7 +49,7 @@ pub use over_axis::{
     AxisBand, AxisFrame, AxisLine, AxisReach, OverAxis, over_band_schema, over_chart_schema,
     over_points_schema,
 };
-pub use points::{Points, PointsView, Repeats, merge};
+pub use points::{PointColumn, PointSort, Points, PointsView, Repeats, merge};
 pub use run_list::{RunColumn, RunSort};
-pub use transform::{Transform, TransformChain};
+pub use transform::{CounterChanges, Transform, TransformChain};
 pub use words::similar_names;

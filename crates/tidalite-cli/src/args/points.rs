@@ -5,7 +5,7 @@ use crate::values;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
-use tidalite::{Aggregate, By, Cursor, XAxis};
+use tidalite::{Aggregate, By, Cursor, PointSort, XAxis};
 
 /// `query`.
 #[derive(Debug, Args)]
@@ -28,6 +28,8 @@ Examples:
   tidalite query metrics -m net/bytes --transform rate,mean:30 --aggregate max --by run
   tidalite query metrics -m loss --m4 800 --x metric:tokens --format csv
   tidalite query metrics -m loss --latest --format json
+  tidalite query metrics -m latency_ms --order -value --limit 20
+  tidalite query metrics -r resnet-42 --exclude-metric 'system/*' --rows
   tidalite query metrics -m loss --aggregate mean --by step:4096 --explain
   tidalite query metrics -m loss --format csv | head")]
 pub(crate) struct QueryArgs {
@@ -59,6 +61,17 @@ pub(crate) struct QueryArgs {
     /// Print about N points of each series, evenly by their number, and besides these every NaN and infinity.
     #[arg(long, value_name = "N", conflicts_with_all = ["aggregate", "by", "lttb", "m4", "x"])]
     pub(crate) sample: Option<usize>,
+    /// Print one row per step of each run and its labels, with a column per metric.
+    #[arg(long, conflicts_with_all = ["aggregate", "latest", "lttb", "m4", "sample", "x"])]
+    pub(crate) rows: bool,
+    /// Print points in the order of a column: time, step or value, or -time and so on for the greatest first.
+    #[arg(long, value_name = "COLUMN", value_parser = values::word::<PointSort>, allow_hyphen_values = true)]
+    #[arg(conflicts_with_all = ["aggregate", "latest", "lttb", "m4", "rows", "sample", "x"])]
+    pub(crate) order: Option<PointSort>,
+    /// Leave out the first N points.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(conflicts_with_all = ["aggregate", "latest", "lttb", "m4", "rows", "sample", "x"])]
+    pub(crate) offset: usize,
     /// Downsample each series to N points that keep the shape of its line (Largest-Triangle-Three-Buckets).
     #[arg(long, value_name = "N", conflicts_with_all = ["aggregate", "m4"])]
     pub(crate) lttb: Option<usize>,

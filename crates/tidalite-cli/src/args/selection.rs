@@ -30,6 +30,12 @@ pub(crate) struct SelectionArgs {
     /// Series whose label contains a match of a regular expression. Repeatable, as --label.
     #[arg(long = "label-regex", value_name = "KEY=REGEX", value_parser = values::label)]
     pub(crate) labels_regex: Vec<(String, String)>,
+    /// Leave out metrics of this name, as --metric takes it. Repeatable.
+    #[arg(long = "exclude-metric", value_name = "NAME")]
+    pub(crate) excluded_metrics: Vec<String>,
+    /// Leave out series with this label, as --label takes it; series without the key stay. Repeatable.
+    #[arg(long = "exclude-label", value_name = "KEY=VALUE", value_parser = values::label)]
+    pub(crate) excluded_labels: Vec<(String, String)>,
     /// Steps from A up to but not including B: `100..200`, `1000..`, `..50`, `0..=99`, or one step.
     #[arg(long, value_name = "A..B", value_parser = values::steps, allow_hyphen_values = true)]
     pub(crate) steps: Option<Bounds<i64>>,

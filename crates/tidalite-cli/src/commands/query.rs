@@ -2,7 +2,7 @@
 
 use crate::args::{Format, QueryArgs};
 use crate::context::{Context, complete_answer};
-use crate::error::CliResult;
+use crate::error::{CliError, CliResult};
 use crate::output::{AnswerColumns, AnswerWriter, print, print_one, print_text};
 use crate::text::printable;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -15,7 +15,16 @@ pub(crate) fn run(context: &Context, args: &QueryArgs) -> CliResult {
     let format = context.format()?;
     let snapshot = context.snapshot(&context.read(&args.store)?)?;
     let select = args.selection.over(&snapshot);
-    complete_answer(&select, answer(context, args, &snapshot, &select, format))
+    let answered = answer(context, args, &snapshot, &select, format);
+    note_rate(context, &select);
+    complete_answer(&select, answered)
+}
+
+/// Says where a rate was computed of values that are no counter.
+pub(super) fn note_rate(context: &Context, select: &Selection) {
+    if let Some(warning) = select.rate_warning() {
+        context.note(&warning);
+    }
 }
 
 fn answer(
@@ -49,6 +58,11 @@ fn answer(
         return print(&batch, format, args.limit);
     }
     if let Some(batch) = reduced(select, args)? {
+        if batch.num_rows() == 0 && args.offset > 0 && select.why_nothing()?.is_none() {
+            let text =
+                format!("nothing is left after the first {} points; give a smaller --offset", args.offset);
+            return Err(CliError::Nothing(text));
+        }
         if batch.num_rows() == 0 {
             let step = XAxis::Step;
             return Err(args.selection.nothing_over(args.x.as_ref().unwrap_or(&step), snapshot)?);
@@ -107,6 +121,12 @@ fn aggregates(select: &Selection, args: &QueryArgs) -> tidalite::Result<RecordBa
 fn reduced(select: &Selection, args: &QueryArgs) -> tidalite::Result<Option<RecordBatch>> {
     if let Some(points) = args.sample {
         return select.sample(points).map(Some);
+    }
+    if args.rows {
+        return select.rows().map(Some);
+    }
+    if args.order.is_some() || args.offset > 0 {
+        return select.points_page(args.order, args.offset, args.limit.filter(|rows| *rows > 0)).map(Some);
     }
     let batch = match (&args.x, args.lttb, args.m4) {
         (None, None, None) => return Ok(None),

@@ -174,6 +174,8 @@ class Store:
         runs: _Runs | None = None,
         where: _Names | None = None,
         labels: Mapping[str, _Label | Iterable[_Label]] | None = None,
+        exclude_metrics: _Patterns | None = None,
+        exclude_labels: Mapping[str, _Label | Iterable[_Label]] | None = None,
         steps: _Range[int] | range | None = None,
         time: _Range[_Time] | None = None,
         values: _Range[float] | None = None,
@@ -355,6 +357,8 @@ class Snapshot:
         runs: _Patterns | Run | None = None,
         where: _Names | None = None,
         labels: Mapping[str, object] | None = None,
+        exclude_metrics: _Patterns | None = None,
+        exclude_labels: Mapping[str, object] | None = None,
         steps: _Range[int] | range | None = None,
         time: _Range[_Time] | None = None,
         values: _Range[float] | None = None,
@@ -396,7 +400,15 @@ class Selection:
         steps: _Range[int] | range | None = None,
     ) -> Selection: ...
     def transform(self, *words: _Names) -> Selection: ...
-    def points(self, x: _Axis = "step") -> Table: ...
+    def points(
+        self,
+        x: _Axis = "step",
+        *,
+        order: Literal["step", "-step", "time", "-time", "value", "-value"] | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> Table: ...
+    def rows(self) -> Table: ...
     def aggregate(self, *aggregates: _Names, by: _By | Sequence[_By] = ()) -> Table: ...
     def bottom(self, k: int, *aggregates: _Names, by: _By | Sequence[_By] = "run") -> Table: ...
     def top(self, k: int, *aggregates: _Names, by: _By | Sequence[_By] = "run") -> Table: ...

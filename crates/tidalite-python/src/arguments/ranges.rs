@@ -51,3 +51,9 @@ fn ends<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAn
 pub(crate) fn half_open(range: (Option<i64>, Option<i64>)) -> (End<i64>, End<i64>) {
     (range.0.map_or(End::Unbounded, End::Included), range.1.map_or(End::Unbounded, End::Excluded))
 }
+
+/// A number of rows: an offset or a limit.
+pub(crate) fn row_number(doing: &str, name: &str, rows: i64) -> PyResult<usize> {
+    usize::try_from(rows)
+        .map_err(|_| invalid(doing, format!("{name} is {rows}"), "give a number of rows, 0 or more"))
+}

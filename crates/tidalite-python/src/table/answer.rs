@@ -239,6 +239,14 @@ impl TableAnswer {
         Ok(select.damage())
     }
 
+    /// The selection that is asked; `None` for rows that were read before.
+    pub(super) fn selection(&self) -> Option<&Selection> {
+        match &*self.source {
+            RowSource::Query(select, _) => Some(select),
+            RowSource::Read(_) => None,
+        }
+    }
+
     /// What is known by now to be missing from what was read.
     pub(super) fn known_damage(&self) -> Vec<Finding> {
         match &*self.source {

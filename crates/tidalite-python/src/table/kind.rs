@@ -3,11 +3,19 @@
 use super::summaries;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use tidalite::{Aggregate, AlignOn, By, Fill, Result, Selection, XAxis};
+use tidalite::{Aggregate, AlignOn, By, Fill, PointSort, Result, Selection, XAxis};
 
 /// A query of a selection, with its arguments.
 pub(crate) enum TableKind {
     Points,
+    /// Points from an offset on, at most as many as the limit says, sorted or in the order of the series.
+    PointPage {
+        sort: Option<PointSort>,
+        offset: usize,
+        limit: Option<usize>,
+    },
+    /// One row per step of a run, one column per metric.
+    Rows,
     Aggregate(Vec<Aggregate>, Vec<By>),
     /// Aggregates by groups, then aggregates of these by groups.
     Twice {
@@ -52,7 +60,10 @@ impl TableKind {
     /// The value of `Table.kind`.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            TableKind::Points | TableKind::OverX(_, OverXKind::Points) => "points",
+            TableKind::Points | TableKind::PointPage { .. } | TableKind::OverX(_, OverXKind::Points) => {
+                "points"
+            }
+            TableKind::Rows => "rows",
             TableKind::Aggregate(..) | TableKind::Twice { .. } | TableKind::Ranking { .. } => "aggregate",
             TableKind::Chart(_) | TableKind::OverX(_, OverXKind::Chart(_)) => "chart",
             TableKind::Band(..) | TableKind::OverX(_, OverXKind::Band(..)) => "band",
@@ -76,6 +87,7 @@ impl TableKind {
             }
             TableKind::Twice { .. } => None,
             TableKind::Points
+            | TableKind::PointPage { .. }
             | TableKind::Latest
             | TableKind::Lttb(_)
             | TableKind::M4(_)
@@ -93,7 +105,7 @@ impl TableKind {
             TableKind::OverX(x, OverXKind::Band(_, by, over)) => {
                 Some(tidalite::over_band_schema(x, by, over)?)
             }
-            TableKind::Align(..) | TableKind::OverX(_, OverXKind::Align(_)) => None,
+            TableKind::Rows | TableKind::Align(..) | TableKind::OverX(_, OverXKind::Align(_)) => None,
         })
     }
 
@@ -101,6 +113,8 @@ impl TableKind {
     pub(crate) fn rows(&self, select: &Selection, limit: usize) -> Result<Vec<RecordBatch>> {
         let batch = match self {
             TableKind::Points => return points(select, limit),
+            TableKind::PointPage { sort, offset, limit } => select.points_page(*sort, *offset, *limit)?,
+            TableKind::Rows => select.rows()?,
             TableKind::Aggregate(aggregates, by) => select.aggregate(aggregates, by)?,
             TableKind::Ranking { k, descending: false, aggregates, by } => {
                 select.bottom(*k, aggregates, by)?

@@ -1,6 +1,6 @@
 //! The Python class `Table`: an answer, and its conversions to other libraries.
 //!
-//! May use: `arguments`, and the files `errors.rs` and `records.rs`.
+//! May use: `arguments`, and the files `doubts.rs`, `errors.rs` and `records.rs`.
 
 mod answer;
 mod buffer;
@@ -18,6 +18,7 @@ pub(crate) use kind::{OverXKind, TableKind};
 
 use crate::arguments::groups::groups;
 use crate::arguments::params::texts;
+use crate::doubts::warn_of_rate;
 use crate::errors::{invalid, raise};
 use crate::records;
 use answer::{TableAnswer, TableStep};
@@ -89,6 +90,13 @@ impl AnswerTable {
         Ok(AnswerTable::new(RowSource::Read(read)))
     }
 
+    /// Warns of what is doubtful about the rows that were read.
+    fn read<T>(&self, py: Python<'_>, rows: PyResult<T>) -> PyResult<T> {
+        let rows = rows?;
+        self.answer.selection().map_or(Ok(()), |select| warn_of_rate(py, select))?;
+        Ok(rows)
+    }
+
     fn column<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let known = self.columns(py)?;
         let at = known.iter().position(|known| known == name).ok_or_else(|| {
@@ -98,7 +106,7 @@ impl AnswerTable {
             let (schema, batches) = self.answer.computed()?;
             column_of(schema, batches, at)
         });
-        Ok(column.map_err(raise)?.into_pyobject(py)?.into_any())
+        Ok(self.read(py, column.map_err(raise))?.into_pyobject(py)?.into_any())
     }
 
     fn row<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
@@ -125,7 +133,7 @@ impl AnswerTable {
         };
         let picked = PickedRows::of(slice, batches.iter().map(RecordBatch::num_rows).sum())?;
         let table = py.detach(|| self.of_read(schema.clone(), picked.take(&schema, batches)?));
-        Ok(table.map_err(raise)?.into_pyobject(py)?.into_any())
+        Ok(self.read(py, table.map_err(raise))?.into_pyobject(py)?.into_any())
     }
 
     /// Writes to a file, or returns the bytes.
@@ -142,7 +150,7 @@ impl AnswerTable {
                 None => form.bytes(&schema, batches).map(Some),
             }
         });
-        written.map_err(raise)
+        self.read(py, written.map_err(raise))
     }
 
     fn text<'py>(
@@ -162,9 +170,11 @@ impl AnswerTable {
             py.detach(|| self.answer.computed().map(|_| ())).map_err(raise)?;
         }
         let same = AnswerTable { answer: self.answer.clone() };
-        py.import("tidalite._frames")?
+        let frame = py
+            .import("tidalite._frames")?
             .call_method1(function, (same,))
-            .map_err(|e| self.answer.take_stream_error().map_or(e, raise))
+            .map_err(|e| self.answer.take_stream_error().map_or(e, raise));
+        self.read(py, frame)
     }
 }
 
@@ -186,7 +196,7 @@ impl AnswerTable {
         Ok(types)
     }
 
-    /// The kind of answer: 'points', 'aggregate', 'chart', 'band', 'align', 'latest', 'summaries', 'lttb' or
+    /// The kind of answer: 'points', 'rows', 'aggregate', 'chart', 'band', 'align', 'latest', 'summaries', 'lttb' or
     /// 'm4'.
     #[getter]
     fn kind(&self) -> &'static str {
@@ -281,12 +291,12 @@ impl AnswerTable {
 
     /// The rows, each as a dict from column name to value. Times are datetimes in UTC, missing values are `None`.
     fn to_dicts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        rows::list_of_dicts(py, self.batches(py)?)
+        self.read(py, rows::list_of_dicts(py, self.batches(py)?))
     }
 
     /// A dict from column name to the list of the column's values, as of `to_dicts`.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        rows::dict_of_lists(py, &self.columns(py)?, self.batches(py)?)
+        self.read(py, rows::dict_of_lists(py, &self.columns(py)?, self.batches(py)?))
     }
 
     /// The rows as JSON: a list of objects, or with `lines` one object per line. With a path, it is written to that file.
@@ -399,12 +409,12 @@ impl AnswerTable {
 
     /// All columns, from one reading, which the table does not keep.
     fn _columns(&self, py: Python<'_>) -> PyResult<Vec<TableColumn>> {
-        py.detach(|| {
+        let columns = py.detach(|| {
             let (schema, batches) = self.answer.first(usize::MAX)?;
             let each = (0..schema.fields().len()).map(|at| column_of(&schema, &batches, at));
             each.collect::<tidalite::Result<Vec<_>>>()
-        })
-        .map_err(raise)
+        });
+        self.read(py, columns.map_err(raise))
     }
 
     fn __bool__(&self) -> bool {

@@ -182,7 +182,7 @@ impl AlignedSeries {
 }
 
 /// The union of all axes, ascending.
-fn united<'a>(axes: &[&'a [i64]]) -> Cow<'a, [i64]> {
+pub(super) fn united<'a>(axes: &[&'a [i64]]) -> Cow<'a, [i64]> {
     match axes {
         [] => Cow::Borrowed(&[]),
         [one] => Cow::Borrowed(one),

@@ -24,7 +24,7 @@ pub(crate) fn column_names(keys: &[SeriesKey], taken: &str) -> Vec<String> {
 }
 
 /// The name, or the first of `name (2)`, `name (3)` and so on that is not used; adds it to the used ones.
-fn free(name: String, used: &mut HashSet<String>) -> String {
+pub(super) fn free(name: String, used: &mut HashSet<String>) -> String {
     let numbered = (2..).map(|n: u64| format!("{name} ({n})"));
     let found = std::iter::once(name.clone()).chain(numbered).find(|n| !used.contains(n));
     let found = found.expect("there is always a greater number");

@@ -14,8 +14,13 @@ pub(crate) fn timestamp() -> DataType {
 
 /// The three columns that name the series of a row.
 pub(crate) fn name_fields() -> Vec<Field> {
-    let name = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    ["run", "metric", "labels"].map(|column| Field::new(column, name(), false)).to_vec()
+    ["run", "metric", "labels"].map(name_field).to_vec()
+}
+
+/// A column of names.
+pub(crate) fn name_field(column: &str) -> Field {
+    let name = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    Field::new(column, name, false)
 }
 
 /// The columns that name the series of a row, for series with their numbers of rows, cut to `rows`. There are fewer
@@ -32,7 +37,7 @@ pub(crate) fn name_columns<'a>(
 }
 
 /// A dictionary of the distinct names in order of first appearance, and a key for each row.
-fn names<'a>(
+pub(crate) fn names<'a>(
     series: impl Iterator<Item = (&'a SeriesKey, usize)>,
     rows: usize,
     name: impl Fn(&'a SeriesKey) -> &'a str,

@@ -6,5 +6,5 @@
 mod column;
 mod points_batch;
 
-pub(crate) use column::{name_columns, name_fields, timestamp};
+pub(crate) use column::{name_columns, name_field, name_fields, names, timestamp};
 pub use points_batch::{PointsBuilder, points_schema};

@@ -18,7 +18,12 @@ use tidalite_model::{Error, Labels, Result, SeriesKey};
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct NameMatcher(Option<NamePatterns>);
+pub struct NameMatcher {
+    /// `None` takes every name.
+    taken: Option<NamePatterns>,
+    /// Names that any of these takes are left out.
+    excluded: Vec<NameMatcher>,
+}
 
 #[derive(Debug, Clone)]
 struct NamePatterns {
@@ -86,31 +91,51 @@ impl NameMatcher {
 
     /// Takes every name.
     pub fn all() -> Self {
-        NameMatcher(None)
+        NameMatcher { taken: None, excluded: Vec::new() }
+    }
+
+    /// Takes the names that this takes and `others` does not.
+    ///
+    /// ```
+    /// use tidalite_query::NameMatcher;
+    /// let metrics = NameMatcher::all().excluding(NameMatcher::new(&["system/*"])?);
+    /// assert!(metrics.is_match("loss") && !metrics.is_match("system/cpu"));
+    /// let exact = NameMatcher::exact(["a", "b"]).excluding(NameMatcher::exact(["b"]));
+    /// assert_eq!(exact.as_exact(), Some(&["a".to_string()][..]));
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
+    pub fn excluding(mut self, others: NameMatcher) -> Self {
+        match &mut self.taken {
+            Some(NamePatterns { exact, patterns: None }) => exact.retain(|name| !others.is_match(name)),
+            _ => self.excluded.push(others),
+        }
+        self
     }
 
     fn of(mut exact: Vec<String>, patterns: Option<RegexSet>) -> Self {
         exact.sort_unstable();
         exact.dedup();
-        NameMatcher(Some(NamePatterns { exact, patterns }))
+        NameMatcher { taken: Some(NamePatterns { exact, patterns }), excluded: Vec::new() }
     }
 
     /// Whether it takes every name.
     pub fn is_all(&self) -> bool {
-        self.0.is_none()
+        self.taken.is_none() && self.excluded.is_empty()
     }
 
     /// Whether it takes this name.
     pub fn is_match(&self, name: &str) -> bool {
-        let Some(names) = &self.0 else { return true };
-        names.exact.binary_search_by(|e| e.as_str().cmp(name)).is_ok()
-            || names.patterns.as_ref().is_some_and(|p| p.is_match(name))
+        let taken = self.taken.as_ref().is_none_or(|names| {
+            names.exact.binary_search_by(|e| e.as_str().cmp(name)).is_ok()
+                || names.patterns.as_ref().is_some_and(|p| p.is_match(name))
+        });
+        taken && !self.excluded.iter().any(|others| others.is_match(name))
     }
 
     /// The names it takes, ascending; `None` where there are patterns. A caller looks these up instead of testing
     /// each name.
     pub fn as_exact(&self) -> Option<&[String]> {
-        self.0.as_ref().filter(|n| n.patterns.is_none()).map(|n| n.exact.as_slice())
+        self.taken.as_ref().filter(|n| n.patterns.is_none()).map(|n| n.exact.as_slice())
     }
 }
 
@@ -149,30 +174,58 @@ fn compile(regexes: &[String], patterns: &[Pattern]) -> Result<RegexSet> {
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct LabelMatcher(Vec<(String, NameMatcher)>);
+pub struct LabelMatcher {
+    taken: Vec<(String, NameMatcher)>,
+    excluded: Vec<(String, NameMatcher)>,
+}
 
 impl LabelMatcher {
     /// Takes the label sets that hold each of these keys with a value that its matcher takes.
     pub fn new<K: Into<String>>(pairs: impl IntoIterator<Item = (K, NameMatcher)>) -> Self {
-        LabelMatcher(pairs.into_iter().map(|(key, values)| (key.into(), values)).collect())
+        LabelMatcher { taken: with_keys(pairs), excluded: Vec::new() }
+    }
+
+    /// Takes the label sets that this takes and that hold none of these keys with a value that its matcher takes. A set without
+    /// such a key is not excluded.
+    ///
+    /// ```
+    /// use tidalite_model::Labels;
+    /// use tidalite_query::{LabelMatcher, NameMatcher};
+    /// let labels = LabelMatcher::all().excluding([("rank", NameMatcher::exact(["0"]))]);
+    /// assert!(labels.is_match(&Labels::parse("rank=1")?) && labels.is_match(&Labels::none()));
+    /// assert!(!labels.is_match(&Labels::parse("gpu=3,rank=0")?));
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
+    pub fn excluding<K: Into<String>>(mut self, pairs: impl IntoIterator<Item = (K, NameMatcher)>) -> Self {
+        self.excluded.extend(with_keys(pairs));
+        self
     }
 
     /// Takes every label set.
     pub fn all() -> Self {
-        LabelMatcher(Vec::new())
+        LabelMatcher::default()
     }
 
     /// Whether it takes every label set.
     pub fn is_all(&self) -> bool {
-        self.0.is_empty()
+        self.taken.is_empty() && self.excluded.is_empty()
     }
 
     /// Whether it takes this label set.
     pub fn is_match(&self, labels: &Labels) -> bool {
-        self.is_all()
-            || (!labels.is_empty()
-                && self.0.iter().all(|(key, value)| labels.get(key).is_some_and(|v| value.is_match(&v))))
+        if labels.is_empty() {
+            return self.taken.is_empty();
+        }
+        let holds =
+            |(key, values): &(String, NameMatcher)| labels.get(key).is_some_and(|v| values.is_match(&v));
+        self.taken.iter().all(holds) && !self.excluded.iter().any(holds)
     }
+}
+
+fn with_keys<K: Into<String>>(
+    pairs: impl IntoIterator<Item = (K, NameMatcher)>,
+) -> Vec<(String, NameMatcher)> {
+    pairs.into_iter().map(|(key, values)| (key.into(), values)).collect()
 }
 
 /// Takes the series whose run, metric and labels are all taken. The default takes every series.

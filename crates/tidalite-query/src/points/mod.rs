@@ -7,8 +7,10 @@ mod columns;
 mod merge;
 mod repeats;
 mod rising;
+mod sort;
 
 pub use columns::{Points, PointsView};
 pub use merge::merge;
 pub use repeats::Repeats;
 pub(crate) use rising::rises;
+pub use sort::{PointColumn, PointSort};

@@ -1,7 +1,7 @@
 //! A chain of transforms over one series.
 
 use super::average::{Ema, MovingMean};
-use super::change::{Derivative, Integral, Rate};
+use super::change::{CounterChanges, Derivative, Integral, Rate};
 use super::kind::{Transform, TransformKind};
 use crate::points::Points;
 
@@ -60,6 +60,32 @@ impl TransformChain {
                 TransformState::Integral(integral) => integral.apply(points),
             }
         }
+    }
+
+    /// How the counters changed whose rates were computed since the last call.
+    ///
+    /// ```
+    /// use tidalite_query::{CounterChanges, Points, TransformChain};
+    /// let mut chain = TransformChain::new(&["rate".parse()?]);
+    /// let mut points = Points::default();
+    /// for (second, count) in [(0, 5.0), (1, 7.0), (2, 7.0), (3, 1.0)] {
+    ///     points.push(second, 0, second * 1_000_000, count);
+    /// }
+    /// chain.apply(&mut points);
+    /// assert_eq!(chain.take_counter_changes(), CounterChanges { rises: 1, falls: 1 });
+    /// assert_eq!(chain.take_counter_changes(), CounterChanges::default());
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
+    pub fn take_counter_changes(&mut self) -> CounterChanges {
+        let mut all = CounterChanges::default();
+        for state in &mut self.0 {
+            if let TransformState::Rate(rate) = state {
+                let changes = rate.take_changes();
+                all.rises += changes.rises;
+                all.falls += changes.falls;
+            }
+        }
+        all
     }
 
     /// The approximate memory of the state, in bytes.

@@ -11,6 +11,16 @@ const MICROS_PER_SECOND: f64 = 1e6;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rate {
     before: Option<Counted>,
+    changes: CounterChanges,
+}
+
+/// How often the values of counters rose and fell from one point to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CounterChanges {
+    /// Greater than the value before.
+    pub rises: u64,
+    /// Less than the value before.
+    pub falls: u64,
 }
 
 /// The last value of a counter.
@@ -28,11 +38,18 @@ impl Rate {
         points.keep(&kept);
     }
 
+    /// The changes since the last call.
+    pub(super) fn take_changes(&mut self) -> CounterChanges {
+        std::mem::take(&mut self.changes)
+    }
+
     fn push(&mut self, value: f64, time_us: i64) -> Option<f64> {
         let Some(before) = self.before else {
             self.before = Some(Counted { value, time_us, grown: 0.0 });
             return None;
         };
+        self.changes.rises += u64::from(value > before.value);
+        self.changes.falls += u64::from(value < before.value);
         // A counter falls only by restarting at zero.
         let grown = if value >= before.value { value - before.value } else { value };
         let grown = before.grown + grown;

@@ -13,4 +13,5 @@ mod tests;
 mod words;
 
 pub use chain::TransformChain;
+pub use change::CounterChanges;
 pub use kind::Transform;

@@ -115,6 +115,8 @@ impl Plan {
             for mut points in self.load(piece..piece + 1, columns)? {
                 state.apply(&mut points);
             }
+            // These points are read and counted once more for the answer.
+            state.take_counter_changes();
             states.push(state.clone());
         }
         Ok(states)

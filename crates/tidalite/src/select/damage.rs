@@ -6,6 +6,7 @@ use super::selection::Selection;
 use crate::engine::on_damage::{DamageReport, OnDamage};
 use crate::files::finding::Finding;
 use crate::files::lost::Lost;
+use crate::plan::shaping::MetRates;
 use crate::view::damage::AskedRuns;
 use crate::view::lineage::{Descendants, History, descendants};
 use crate::view::snapshot::Snapshot;
@@ -50,7 +51,7 @@ impl Selection {
         self.damage.found()
     }
 
-    /// The same selection with a new, empty [report](Self::damage).
+    /// The same selection with a new, empty [report](Self::damage), and without a [warning](Self::rate_warning).
     ///
     /// ```
     /// use tidalite::OnDamage;
@@ -65,6 +66,7 @@ impl Selection {
     /// ```
     pub fn reporting_anew(mut self) -> Self {
         self.damage = self.damage.anew();
+        self.rates = MetRates::default();
         self
     }
 

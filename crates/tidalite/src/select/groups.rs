@@ -1,7 +1,6 @@
 //! Whether groups are those that were meant: labels and params that something has, and metrics that are not mixed by
 //! oversight.
 
-use super::planning::match_any;
 use super::selection::Selection;
 use crate::engine::on_damage::OnDamage;
 use crate::view::snapshot::Snapshot;
@@ -52,14 +51,15 @@ impl Selection {
 
     /// The metrics of the selected series.
     fn metrics_of(&self, snapshot: &Snapshot) -> Result<BTreeSet<String>> {
-        let wanted = match_any(&self.metrics, |name| snapshot.has_metric(name))?;
+        let wanted = self.metric_matcher(snapshot)?;
         if wanted.as_exact().is_some_and(|names| names.len() < 2) {
             return Ok(BTreeSet::new());
         }
         // What is damaged was met by the answer.
         let there = snapshot.clone().on_damage(OnDamage::Report).metrics()?;
         let names: BTreeSet<String> = there.into_iter().filter(|name| wanted.is_match(name)).collect();
-        let all_runs = self.runs.is_empty() && self.run_filter.is_none() && self.labels.is_empty();
+        let all_labels = self.labels.is_empty() && !self.excluded.excludes_labels();
+        let all_runs = self.runs.is_empty() && self.run_filter.is_none() && all_labels;
         if names.len() < 2 || all_runs {
             return Ok(names);
         }

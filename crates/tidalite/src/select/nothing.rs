@@ -75,6 +75,15 @@ impl Selection {
         }
         let mut named = unlabelled;
         named.labels.clone_from(&self.labels);
+        if !self.excluded.is_empty() && named.has_points()? {
+            named.excluded.clone_from(&self.excluded);
+            if !named.has_points()? {
+                return Ok(Some(format!(
+                    "no series is left beside what is excluded: {}",
+                    shown(&self.excluded)
+                )));
+            }
+        }
         let (mut total, mut series) = (Summary::default(), 0);
         let facts = SummaryFacts { ends: true, extremes: true, times: true, ..SummaryFacts::default() };
         named.each_summary(facts, false, &mut |_, summary| {

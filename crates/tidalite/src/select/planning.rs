@@ -8,21 +8,17 @@ use crate::plan::plans::Plans;
 use crate::plan::query_plan::Plan;
 use crate::plan::shaping::Shaping;
 use crate::view::snapshot::Snapshot;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use tidalite_model::{Result, RunInfo};
-use tidalite_query::{LabelMatcher, NameMatcher, Pattern, SeriesFilter};
+use tidalite_query::{NameMatcher, Pattern, SeriesFilter};
 
 impl Selection {
     /// Which series are selected in a snapshot. That decides which texts are names, and the runs that a run filter
     /// matches.
     pub(crate) fn series_filter(&self, snapshot: &Snapshot) -> Result<SeriesFilter> {
         let runs = self.run_matcher(snapshot)?;
-        let metrics = match_any(&self.metrics, |name| snapshot.has_metric(name))?;
-        let mut labels = Vec::new();
-        for (key, values) in self.labels_by_key() {
-            labels.push((key, NameMatcher::resolve(&values, |value| snapshot.has_label(key, value))?));
-        }
-        Ok(SeriesFilter { runs, metrics, labels: LabelMatcher::new(labels) })
+        let (metrics, labels) = (self.metric_matcher(snapshot)?, self.label_matcher(snapshot)?);
+        Ok(SeriesFilter { runs, metrics, labels })
     }
 
     /// Which runs are selected in a snapshot.
@@ -50,25 +46,18 @@ impl Selection {
         let mut checked = self.clone();
         let labels = checked.labels.iter_mut().map(|(_, value)| value);
         let patterns = checked.runs.iter_mut().chain(&mut checked.metrics).chain(labels);
+        let patterns = patterns.chain(checked.excluded.patterns_mut());
         let names: Vec<&mut Pattern> = patterns.filter(|p| p.is_text_but_no_glob()).collect();
         if !names.is_empty() {
             self.series_filter(&self.snapshot()?)?;
             names.into_iter().for_each(|name| *name = Pattern::exact(name.to_string()));
         }
         let values = checked.labels.iter().map(|(_, value)| value);
-        for pattern in checked.runs.iter().chain(&checked.metrics).chain(values) {
+        let patterns = checked.runs.iter().chain(&checked.metrics).chain(values);
+        for pattern in patterns.chain(checked.excluded.patterns()) {
             NameMatcher::resolve(std::slice::from_ref(pattern), |_| Ok(false))?;
         }
         Ok(checked)
-    }
-
-    /// The values asked for by key, in the order of the keys.
-    fn labels_by_key(&self) -> BTreeMap<&str, Vec<Pattern>> {
-        let mut by_key: BTreeMap<&str, Vec<Pattern>> = BTreeMap::new();
-        for (key, value) in &self.labels {
-            by_key.entry(key).or_default().push(value.clone());
-        }
-        by_key
     }
 
     /// One plan of all series, for answers that keep something of every series.
@@ -95,7 +84,7 @@ impl Selection {
         let snapshot = self.snapshot()?;
         self.meet_losses(&snapshot, "query")?;
         let wanted = self.series_filter(&snapshot)?;
-        let shaping = Shaping::of(&self.transforms, self.filter);
+        let shaping = Shaping::of(&self.transforms, self.filter, &self.rates);
         let reads = shaping.as_ref().map_or(self.filter, Shaping::reads);
         let meter = self.meter.clone().unwrap_or_default();
         let planner = Planner::new(&snapshot, wanted, reads, self.rules, &self.damage)?;

@@ -62,7 +62,7 @@ fn with_steps(points: &Points, automatic: bool) -> Points {
 pub struct PointStream {
     /// The plans that follow.
     plans: Plans,
-    plan: Plan,
+    pub(super) plan: Plan,
     batches: VecDeque<Range<usize>>,
     /// Takes only points with automatic steps, or only others.
     automatic: Option<bool>,

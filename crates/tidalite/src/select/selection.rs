@@ -1,9 +1,11 @@
 //! Which points are selected: runs, metrics, labels, ranges, and the rules for which points count.
 
+use super::exclude::Exclusions;
 use crate::engine::on_damage::{DamageReport, OnDamage};
 use crate::engine::store::Store;
 use crate::parts::meter::Meter;
 use crate::plan::series::Rules;
+use crate::plan::shaping::MetRates;
 use crate::view::lineage::History;
 use crate::view::snapshot::Snapshot;
 use std::ops::{Bound, RangeBounds};
@@ -32,11 +34,14 @@ pub struct Selection {
     pub(super) runs: Vec<Pattern>,
     pub(super) metrics: Vec<Pattern>,
     pub(super) labels: Vec<(String, Pattern)>,
+    pub(super) excluded: Exclusions,
     pub(super) run_filter: Option<RunFilter>,
     pub(super) having: Vec<SeriesCondition>,
     pub(super) filter: PointFilter,
     pub(super) rules: Rules,
     pub(super) transforms: Vec<Transform>,
+    /// Counts what rates met.
+    pub(super) rates: MetRates,
     /// Takes only points with automatic steps, or only others; exports use it.
     pub(super) automatic: Option<bool>,
     /// Counts what is read, for an answer that is explained.
@@ -101,12 +106,14 @@ impl Selection {
             runs: Vec::new(),
             metrics: Vec::new(),
             labels: Vec::new(),
+            excluded: Exclusions::default(),
             run_filter: None,
             automatic: None,
             having: Vec::new(),
             filter,
             rules,
             transforms: Vec::new(),
+            rates: MetRates::default(),
             meter: None,
             damage: DamageReport::new(on_damage),
         }
@@ -408,6 +415,7 @@ impl Selection {
         Selection {
             metrics: vec![Pattern::exact(name)],
             labels: Vec::new(),
+            excluded: Exclusions::default(),
             having: Vec::new(),
             ..self.whole_at(StepRange::ALL)
         }
