@@ -7,6 +7,7 @@
 //! - each public function of the engine's main types has an example that runs and asserts;
 //! - no plans left in the text, no words that only sell, no paths of one machine, no phrases that have to be decoded;
 //! - each relative link in a Markdown file leads to a file, and to a heading in it;
+//! - each test that the pages about promises name exists;
 //! - each dependency has a licence that `deny.toml` allows.
 
 mod examples;
@@ -16,6 +17,7 @@ mod links;
 mod phrases;
 mod shape;
 mod sources;
+mod test_names;
 mod type_names;
 mod words;
 
@@ -38,6 +40,7 @@ pub(crate) fn check(root: &Path) -> StepOutcome {
     breaches.extend(texts.iter().flat_map(|f| words::check(&f.name, &f.text)));
     breaches.extend(texts.iter().flat_map(|f| phrases::check(&f.name, &f.text)));
     breaches.extend(links::check(&texts));
+    breaches.extend(test_names::check(&texts, &files));
     breaches.sort();
     breaches.iter().for_each(|b| println!("   {b}"));
     match breaches.len() {
