@@ -76,7 +76,7 @@ pub(crate) fn reader(path: &Path, run: &str) {
 }
 
 /// How many steps each rank has logged: all from 0 on, each once, with both metrics.
-fn steps_by_rank(store: &Store, run: &str) -> Result<BTreeMap<String, usize>, String> {
+pub(crate) fn steps_by_rank(store: &Store, run: &str) -> Result<BTreeMap<String, usize>, String> {
     let ask = Question { runs: vec![NameTest::Exact(run.into())], ..Question::all(Repeats::All) };
     let found = points(&select(store.select(), &ask)).map_err(|e| e.to_string())?;
     let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();

@@ -45,6 +45,7 @@ mod names;
 mod order;
 mod pages;
 mod plain_series;
+mod power_cut;
 mod process;
 mod process_fork;
 mod retract;

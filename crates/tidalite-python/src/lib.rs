@@ -19,6 +19,7 @@ mod begin;
 mod command;
 mod doubts;
 mod edit_arguments;
+mod environment;
 mod errors;
 mod exit;
 mod follow;

@@ -42,6 +42,7 @@ pub(crate) fn runs<'py>(
         fields.set_item("started", run.started_us.map(|t| from_us(py, t)).transpose()?)?;
         fields.set_item("ended", run.ended_us.map(|t| from_us(py, t)).transpose()?)?;
         fields.set_item("params", from_params(py, &run.params)?)?;
+        fields.set_item("environment", from_params(py, &run.environment)?)?;
         fields.set_item("tags", PyTuple::new(py, &run.tags)?)?;
         fields.set_item("labels", from_labels(py, &run.labels)?)?;
         fields.set_item("parent", run.parent.as_ref().map(|p| &p.run))?;

@@ -4,6 +4,7 @@ use crate::append;
 use crate::arguments::params;
 use crate::begin::begin;
 use crate::edit_arguments::edited;
+use crate::environment::captured;
 use crate::errors::raise;
 use crate::exit;
 use crate::handles::{RunHandle, StoreHandle};
@@ -57,21 +58,9 @@ impl Store {
         self.handle.store.id().to_string()
     }
 
-    /// Begins a run, or joins an existing one.
-    ///
-    /// - `id`: any text. Generated ids sort by the time at which they were made.
-    /// - `exist`: 'any', 'new' (raises Invalid if there is such a run) or 'must' (raises NotFound if there is none).
-    /// - `params`: a dict of plain values; `tags`: a list of texts.
-    /// - `labels`: such as {'rank': 3}, added to every point that this process logs to the run.
-    /// - `parent`: the run (or its id) that this one is forked from, or a pair of it and the last step to take over.
-    /// - `name`: shown for the run; `notes`: free text; `group`: of runs that belong together.
-    /// - `started`: when it started, for a run that is replayed; by default now.
-    ///
-    /// >>> run = store.run("resnet-42", params={"lr": 3e-4}, tags=["baseline"], labels={"rank": 0})
-    /// >>> run.id, run.labels, run.status
-    /// ('resnet-42', {'rank': '0'}, 'running')
+    #[doc = include_str!("docs/run.txt")]
     #[pyo3(
-        signature = (id=None, *, exist="any", params=None, tags=None, labels=None, parent=None, name=None, notes=None, group=None, started=None)
+        signature = (id=None, *, exist="any", params=None, tags=None, labels=None, parent=None, name=None, notes=None, group=None, started=None, capture=None)
     )]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn run(
@@ -87,6 +76,7 @@ impl Store {
         notes: Option<&Bound<'_, PyAny>>,
         group: Option<&Bound<'_, PyAny>>,
         started: Option<&Bound<'_, PyAny>>,
+        capture: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Run> {
         let builder = match id {
             Some(id) => self.handle.store.run(params::text("a run's id", id)?),
@@ -95,6 +85,7 @@ impl Store {
         let builder = builder.exist(exist.parse::<Exist>().map_err(raise)?);
         let builder = configured(builder, params, tags, labels, parent)?;
         let builder = described(builder, name, notes, group, started)?;
+        let builder = captured(py, builder, capture)?;
         begin(py, builder, &self.handle, &self.runs)
     }
 

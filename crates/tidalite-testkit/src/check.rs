@@ -276,7 +276,9 @@ fn expected_text(r: &ExpectedRun) -> String {
     };
     let parts: Vec<String> = r.participants.iter().map(part).collect();
     let params = params_text(r.params.iter());
-    let (first, times) = (format!("{:?} {params:?} {:?} {}", r.id, r.tags, r.labels), r.times);
+    let environment = params_text(r.environment.iter().flatten());
+    let first = format!("{:?} {params:?} {environment:?} {:?} {}", r.id, r.tags, r.labels);
+    let times = r.times;
     format!(
         "{first} {:?} {:?} {times:?} {:?} {:?} {parts:?} {:?}",
         r.texts, r.parent, r.status, r.reason, r.rewinds
@@ -301,7 +303,8 @@ fn found_text(r: &RunInfo) -> String {
     let texts = [&r.name, &r.notes, &r.group];
     let mut rewinds = r.rewinds.clone();
     rewinds.sort_unstable();
-    let first = format!("{:?} {params:?} {:?} {}", r.id, r.tags, r.labels);
+    let environment = params_text(r.environment.iter());
+    let first = format!("{:?} {params:?} {environment:?} {:?} {}", r.id, r.tags, r.labels);
     format!("{first} {texts:?} {:?} {times:?} {:?} {:?} {parts:?} {rewinds:?}", r.parent, r.status, r.reason)
 }
 

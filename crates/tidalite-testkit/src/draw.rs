@@ -116,6 +116,7 @@ pub(crate) fn draw_edit(random: &mut Random) -> RunEdit {
         name: assign(random, text),
         notes: assign(random, text),
         group: assign(random, text),
+        environment: assign(random, draw_params),
         parent: Assign::Keep,
         status: assign(random, status),
         started_us: assign(random, time),

@@ -15,6 +15,8 @@ pub struct ExpectedRun {
     pub texts: [Option<String>; 3],
     /// Params.
     pub params: BTreeMap<String, Param>,
+    /// What it is run with.
+    pub environment: Option<BTreeMap<String, Param>>,
     /// Tags.
     pub tags: BTreeSet<String>,
     /// The labels that the participants who count have in common.
@@ -142,6 +144,7 @@ fn run_of(id: &str, changes: &[KeptChange<'_>], alive: &dyn Fn(u32) -> bool) -> 
         id: id.to_string(),
         texts: [None, None, None],
         params: BTreeMap::new(),
+        environment: None,
         tags: BTreeSet::new(),
         labels: in_common(counted().map(|p| &p.start.labels)),
         parent: None,
@@ -261,6 +264,7 @@ fn apply(run: &mut ExpectedRun, edit: &RunEdit) {
     for (text, assigned) in run.texts.iter_mut().zip([&edit.name, &edit.notes, &edit.group]) {
         set(text, assigned);
     }
+    set(&mut run.environment, &edit.environment);
     set(&mut run.parent, &edit.parent);
 }
 

@@ -175,6 +175,9 @@ impl StoreMachine {
         if let Some(group) = edit.group.value() {
             editor = editor.group(group.map(String::as_str));
         }
+        if let Some(environment) = edit.environment.value() {
+            editor = editor.environment(environment.cloned());
+        }
         if let Some(status) = edit.status.value() {
             editor = editor.status(status.copied());
         }

@@ -86,6 +86,7 @@ pub use view::snapshot::Snapshot;
 pub use view::stats::Stats;
 pub use write::builder::RunBuilder;
 pub use write::edit::RunEditor;
+pub use write::environment::capture_environment;
 pub use write::exist::Exist;
 pub use write::handles::{Metric, MetricSet};
 pub use write::row_at::RowAt;

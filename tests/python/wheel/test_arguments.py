@@ -74,7 +74,7 @@ def test_tags_are_given_one_by_one_or_as_a_list(store):
         (lambda s: s.run("a").fail(error="x"), "did you mean `reason=`?"),
         (lambda s: tidalite.open(s.path, read_only=True), 'open() has no argument `read_only`; did you mean `mode="r"`?'),
         (lambda s: tidalite.time_bucket("1d", timezone="UTC"), "time_bucket() has no argument `timezone`; did you mean `tz=`?"),
-        (lambda s: s.select(zzz=1), "Store.select() has no argument `zzz`; it has metrics, runs, where, labels, steps, time"),
+        (lambda s: s.select(zzz=1), "Store.select() has no argument `zzz`; it has metrics, runs, where, labels, exclude_metrics"),
         (lambda s: s.select().aggregate("mean", zzz=1), "Selection.aggregate() has no argument `zzz`; it has *aggregates, by"),
     ],
 )

@@ -169,7 +169,7 @@ def test_runs_show_differing_params_as_columns_and_shared_ones_below():
 
     def info(id, status="finished", seconds=1.5, **params):
         end = None if seconds is None else start + timedelta(seconds=seconds)
-        return RunInfo(id, status, start, end, params, (), {}, None, None, ())
+        return RunInfo(id, status, start, end, params, {}, (), {}, None, None, ())
 
     html = Runs([info("a", lr=0.1, batch=64), info("b", "failed", 3725, lr=0.2, batch=64), info("c", "running", None, batch=64)])._repr_html_()
     page = Page(html)

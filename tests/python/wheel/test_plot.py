@@ -123,6 +123,19 @@ def test_x_may_be_time_or_elapsed_time(store):
         assert abs(line.get_xdata()[0]) < 0.1 and abs(line.get_xdata()[-1] - 99 * 36 / 60) < 0.1
 
 
+@pytest.mark.parametrize("x", ["time", "elapsed"])
+def test_metrics_of_different_times_are_drawn_over_one_time_without_a_warning(store, x):
+    """The tests of plots take warnings as errors."""
+    for run, start in [("a", 0), ("b", 5)]:
+        with store.run(run) as r:
+            for second in range(50):
+                r.log({"loss" if second < 30 else "acc": 1.0}, step=second, time=(1_780_000_000 + start + second) * 1_000_000)
+    acc, loss = store.select().plot(x=x, buckets=1000)
+    begins = [[line.get_xdata()[0] for line in curves(ax)] for ax in (acc, loss)]
+    after = (np.array(begins) - begins[1][0]) / (np.timedelta64(1, "s") if x == "time" else 1)
+    np.testing.assert_allclose(after, [[30, 35], [0, 5]] if x == "time" else [[30, 30], [0, 0]], atol=0.2)
+
+
 def test_given_axes_are_drawn_into(store):
     fill(store, "a", metrics=("x", "y"))
     figure, axes = plt.subplots(1, 2)
@@ -153,6 +166,8 @@ def test_a_band_has_a_mean_an_area_of_one_deviation_and_thin_edges(store):
     edges = [other for other in ax.lines if other is not line]
     assert [e.get_linewidth() < line.get_linewidth() for e in edges] == [True, True]
     np.testing.assert_array_equal([e.get_ydata() for e in edges], [rows["min"], rows["max"]])
+    fill(store, "r0", 1, spoil=[0], metrics=("bad",))
+    assert legend_names(store.select().band(50, by=[]).plot())[0] == "mean ± std, min, max", "what the thin lines are"
 
 
 def test_a_band_by_a_label_has_one_curve_per_value(store):
@@ -226,7 +241,7 @@ def test_bars_show_nan_and_count_the_groups_left_out(store):
 def test_points_charts_and_lttb_are_curves(store):
     fill(store, "a", 200, spoil=[7])
     s = store.select("loss")
-    for table in (s.points(), s.chart(1000), s.lttb(50)):
+    for table in (s.points(), s.chart(1000), s.lttb(50), s.sample(50)):
         ax = table.plot()
         assert len(curves(ax)) == 1 and ax.get_title() == "loss"
     assert len(marks(s.points().plot())) == 1

@@ -39,6 +39,13 @@ def tick_texts(ax):
         ("step_time_s", 90.0, "step_time (s)", 1.0),
         ("gpu_util", 85.0, "gpu_util (%)", 1.0),
         ("gpu_util", 0.85, "gpu_util", 1.0),
+        ("gpu/util", 85.0, "util (%)", 1.0),
+        ("gpu/util", 0.85, "util", 1.0),
+        ("system/gpu/power_watts", 700.0, "power (W)", 1.0),
+        ("system/gpu/temperature_celsius", 60.0, "temperature (°C)", 1.0),
+        ("clock_hz", 2e9, "clock (Hz)", 1.0),
+        ("watts", 700.0, "watts", 1.0),
+        ("images_per_joule", 3.0, "images_per_joule", 1.0),
         ("disk-percent", 0.85, "disk (%)", 1.0),
         ("train/loss", 2.0, "loss", 1.0),
         ("tokens_per_s", 1e6, "tokens_per_s", 1.0),
@@ -104,6 +111,73 @@ def test_numbers_of_a_short_logarithmic_axis_are_plain(store):
     ax.figure.canvas.draw()
     assert {"1", "0.1", "0.01"} <= {text.get_text() for text in ax.get_yticklabels()}
     assert not any(text.get_text() for text in ax.get_yticklabels(minor=True)), "over decades only powers of ten have a text"
+
+
+def test_a_single_moment_is_shown_with_its_minute(store):
+    with store.run("a") as run:
+        run.log({"loss": 1.0, "acc": 0.5}, step=0, time=1_780_000_000_000_000)
+    s = store.select()
+    buckets = s.aggregate("mean", by=["metric", tidalite.time_bucket("1h")])
+    for ax in [*s.plot(x="time"), *s.points().plot(x="time"), *buckets.plot()]:
+        ax.figure.canvas.draw()
+        first, last = ax.get_xlim()
+        assert (last - first) * 24 * 60 == pytest.approx(2) and first < ax.lines[0].get_xdata(orig=False)[0] < last
+        assert "2026-May-28" in ax.xaxis.get_offset_text().get_text()
+
+
+def test_ticks_of_steps_are_whole_numbers(store):
+    log_values(store, "loss", [3.0, 2.0, 1.0])
+    log_values(store, "acc", [0.5])
+    for ax in [*store.select().plot(), store.select("loss").points().plot(), store.select("loss").band(9).plot()]:
+        low, high = ax.get_xlim()
+        ticks = [at for at in ax.get_xticks() if low <= at <= high]
+        assert ticks and all(at == int(at) for at in ticks)
+    assert any(at != int(at) for at in store.select("loss").plot(x="metric:acc").get_xticks()), "another x has any numbers"
+
+
+def test_large_numbers_are_short_and_ticks_that_are_close_stay_distinct(store):
+    def texts(axis):
+        axis.figure.canvas.draw()
+        low, high = sorted(axis.get_view_interval())
+        return [t.get_text() for t, at in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=True) if low <= at <= high]
+
+    log_values(store, "tokens", [2e7 * i for i in range(11)])
+    ax = store.select("tokens").plot()
+    assert texts(ax.yaxis) == ["0", "25M", "50M", "75M", "100M", "125M", "150M", "175M", "200M"]
+    assert ax.yaxis.get_offset_text().get_text() == ""
+    # A run that was resumed: six digits would show each of its steps as 10M.
+    store.append({"run": "b", "metric": "loss", "step": 10_000_000 + np.arange(50), "value": np.arange(50) / 50})
+    assert texts(store.select("loss").plot().xaxis)[:2] == ["10,000,000", "10,000,010"]
+
+
+def test_bars_and_dots_have_plain_logarithmic_numbers_too(store):
+    for i, value in enumerate([-5.0, 0.0, 1.4, 8.2, math.nan]):
+        with store.run(f"r{i}", params={"batch": 8 * 4**i}) as run:
+            run.log({"reward": value, "cost": 2.0 + i}, step=0)
+
+    def plain(axis):
+        axis.figure.canvas.draw()
+        texts = [text.get_text() for text in axis.get_majorticklabels() + axis.get_minorticklabels()]
+        return any(texts) and not any("mathdefault" in text for text in texts)
+
+    ax = store.select("reward").latest().plot(log_x=True)
+    assert plain(ax.xaxis) and [text.get_text() for text in ax.texts] == ["-5", "0", "1.4", "8.2", "NaN"]
+    left, right = ax.get_window_extent().x0, ax.get_window_extent().x1
+    assert all(left < text.get_window_extent().x0 < right for text in ax.texts), "a value without a bar has its number"
+    ax = store.plot_scatter("batch", "cost", log_y=True)
+    assert plain(ax.xaxis) and plain(ax.yaxis)
+    store.select("reward", runs="r0").latest().plot(log_x=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "note"), [([1.0, 0.0, 2.0], "1 value of 0 or less is"), ([0.0, -3.0], "2 values of 0 or less are")]
+)
+def test_a_logarithmic_axis_counts_the_values_that_it_cannot_show(store, values, note):
+    """Also if it can show none. The tests of plots take matplotlib's warning as an error."""
+    log_values(store, "gap", values)
+    ax = store.select("gap").plot(log_y=True)
+    assert [text.get_text() for text in ax.texts] == [f"{note} below a logarithmic axis"]
+    assert not store.select("gap").plot().texts
 
 
 def test_panels_share_x_unless_one_would_be_squeezed(store):

@@ -37,6 +37,22 @@ def test_a_chart_and_a_band_over_time_break_too(store):
     assert [len(pieces(line)) for line in curves(s.band(100, x="time").plot())] == [2]
 
 
+@pytest.mark.parametrize("table", [lambda s: s.points(), lambda s: s.lttb(200), lambda s: s.m4(100)])
+def test_points_over_time_break_too(store, table):
+    log_at(store, "a", [*range(0, 1000), *range(1500, 2000)])
+    (line,) = curves(table(store.select("load")).plot(x="time"))
+    at, y = np.asarray(line.get_xdata()), line.get_ydata()
+    assert len(pieces(line)) == 2 and np.isnan(y).sum() == 1 and (at[1:] > at[:-1]).all()
+    (line,) = curves(table(store.select("load")).plot())
+    assert len(pieces(line)) == 1, "steps have no gaps"
+
+
+def test_points_that_share_their_times_do_not_break(store):
+    log_at(store, "a", np.repeat(np.arange(100) * 10, 20))
+    (line,) = curves(store.select("load").points().plot(x="time"))
+    assert pieces(line) == [2000], "batches of 20 points are logged every 10 s"
+
+
 @pytest.mark.parametrize("every", [1, 7, 36, 100])
 def test_a_line_that_is_logged_evenly_does_not_break(store, every):
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, 300) * every

@@ -102,6 +102,26 @@ def test_colours_are_distinct_and_none_is_the_red_of_the_marks():
     assert len(PALETTE) == 12
 
 
+@pytest.mark.parametrize(("style", "face", "edge"), [("default", "white", 0.78), ("dark_background", "black", 0.22)])
+def test_colours_stand_out_from_a_light_and_from_a_dark_background(store, style, face, edge):
+    for i in range(12):
+        ramp(store, f"r{i:02}", float(i), params={"lr": 10.0 ** -(i % 4), "kind": f"k{i}"})
+
+    def lightness(colour):
+        return float(np.dot(to_rgb(colour), (0.299, 0.587, 0.114)))
+
+    with plt.style.context(style):
+        plots = [store.select("loss").plot(color=color) for color in (None, "params.lr", "params.kind")]
+        plots.append(store.select("loss").plot(ax=plt.subplots()[1]))
+        lines = [line.get_color() for ax in plots for line in ax.lines]
+        lines += list(store.plot_parallel(["lr"], "loss").collections[0].get_colors()[:, :3])
+    assert all(ax.get_facecolor()[:3] == to_rgb(face) for ax in plots)
+    values = [lightness(colour) for colour in lines]
+    assert max(values) < edge if face == "white" else min(values) > edge
+    found = [np.array(to_rgb(colour)) for colour in dict.fromkeys(map(to_hex, (line.get_color() for line in plots[0].lines)))]
+    assert len(found) == 12 and min(np.abs(a - b).sum() for a, b in itertools.combinations(found, 2)) > 0.25
+
+
 @pytest.mark.parametrize(
     ("keys", "names"),
     [
@@ -263,6 +283,31 @@ def test_given_axes_share_one_legend_that_is_readable(store):
     figure.canvas.draw()
     assert axes[1].get_legend().get_window_extent().x0 >= axes[1].get_window_extent().x1 - 1, "beside the axes, if the layout makes room"
     assert inside(axes[1].get_legend(), figure)
+
+
+def test_long_texts_of_panels_and_dots_lie_within_the_figure(store):
+    long = "a_name_of_many_words_" * 5
+    for i in range(6):
+        ramp(store, f"r{i}", float(i), metric=f"{long}x", params={"kind": f"{'v' * 50}{i}"})
+        ramp(store, f"r{i}", float(i), metric=f"{long}y")
+    axes = store.select().plot(title=long * 3)
+    dots = store.plot_scatter("kind", f"{long}x")
+    for ax in (*axes, dots):
+        ax.figure.canvas.draw()
+        assert all(inside(text, ax.figure) for text in (ax.title, ax.yaxis.label, *ax.figure.texts))
+    assert axes[0].figure.get_suptitle().startswith("a_name") and "…" in axes[0].figure.get_suptitle()
+    assert dots.get_window_extent().height > 0.5 * dots.figure.bbox.height, "the dots keep their place"
+
+
+def test_long_names_of_bars_leave_room_for_the_bars(store):
+    for i in range(50):
+        fill(store, f"{'a' * 45}{i:02}{'b' * 45}", 3, metrics=("mem",), shift=1e10)
+    ax = store.select("mem").latest().plot()
+    ax.figure.canvas.draw()
+    assert ax.get_window_extent().width > 0.4 * 8 * ax.figure.dpi
+    ticks = [text.get_text() for text in ax.get_xticklabels()]
+    assert ax.xaxis.get_offset_text().get_text() == "" and "1e10" in ticks, "no text where the note stands"
+    assert all(inside(text, ax.figure) for text in ax.texts)
 
 
 def test_bars_have_room_for_their_names_in_every_panel(store):

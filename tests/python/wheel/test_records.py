@@ -20,7 +20,7 @@ ONE = Participant({"host": "h"}, "node", 7, START, None, "lost", None, None, Tru
 
 
 def info(id, **fields):
-    given = dict(status="finished", started=START, ended=START + timedelta(seconds=90), params={}, tags=(), labels={})
+    given = dict(status="finished", started=START, ended=START + timedelta(seconds=90), params={}, environment={}, tags=(), labels={})
     return RunInfo(id=id, **{**given, "parent": None, "parent_step": None, "participants": (ONE,), **fields})
 
 

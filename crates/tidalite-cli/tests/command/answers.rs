@@ -7,7 +7,7 @@ use serde_json::Value;
 #[test]
 fn every_listing_answers_in_every_format_with_the_same_rows() {
     let sample = Sample::new();
-    let cases: [(&str, &[&str], usize); 19] = [
+    let cases: [(&str, &[&str], usize); 23] = [
         ("info", &[], 1),
         ("runs", &[], 2),
         ("metrics", &[], 3),
@@ -23,6 +23,10 @@ fn every_listing_answers_in_every_format_with_the_same_rows() {
         ("query", &["-m", "train/loss", "--aggregate", "min,argnan", "--bottom", "1"], 1),
         ("query", &["--metric-regex", "^acc|loss$", "--run-regex", "lr-[2]$", "--aggregate", "p50~,p50"], 1),
         ("query", &["-m", "accuracy", "--m4", "10"], 40),
+        ("query", &["--rows", "--exclude-metric", "power*"], 200),
+        ("query", &["--order", "-value", "--limit", "7"], 7),
+        ("query", &["-m", "accuracy", "--offset", "195"], 5),
+        ("query", &["--exclude-label", "gpu=0", "--latest"], 4),
         ("query", &["-m", "accuracy", "--lttb", "10", "--x", "elapsed"], 20),
         ("query", &["-m", "train/loss", "--x", "metric:accuracy", "--limit", "0"], 200),
         ("chart", &["-m", "accuracy", "--x", "elapsed", "--buckets", "10"], 0),

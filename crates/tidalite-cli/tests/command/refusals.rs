@@ -49,7 +49,8 @@ fn a_path_that_is_not_a_store_is_refused_and_not_changed() {
 #[test]
 fn a_selection_that_matches_nothing_exits_with_3_and_names_what_exists() {
     let sample = Sample::new();
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 8] = [
+        (&["--exclude-metric", "*", "-m", "accuracy"], "left beside what is excluded: metric *"),
         (&["-m", "los"], "similar: train/loss"),
         (&["-m", "zzz"], "metrics that exist: accuracy, power_watts, train/loss"),
         (&["-r", "lr-7*"], "no run matches lr-7*"),
@@ -68,7 +69,20 @@ fn a_selection_that_matches_nothing_exits_with_3_and_names_what_exists() {
     assert!(sample.run("runs", &["--run", "x*"]).fails(3).contains("none of the 2 runs"));
     assert!(sample.run("metrics", &["-r", "lr"]).fails(3).contains("similar: lr-0.1, lr-2"));
     sample.run("query", &["-m", "zzz", "--latest"]).fails(3);
+    let beyond = sample.run("query", &["-m", "accuracy", "--offset", "200"]);
+    assert!(beyond.fails(3).contains("nothing is left after the first 200 points"), "{}", beyond.err);
     sample.run("query", &["-m", "zzz", "--aggregate", "mean", "--by", "run"]).fails(3);
+}
+
+#[test]
+fn a_rate_of_values_that_are_no_counter_is_answered_with_a_remark() {
+    let sample = Sample::new();
+    let doubtful = sample.run("query", &["-m", "train/loss", "-t", "rate"]);
+    doubtful.ok();
+    assert!(doubtful.err.contains("rate takes each fall of a counter"), "{}", doubtful.err);
+    let counter = sample.run("query", &["-m", "accuracy", "-t", "rate"]);
+    counter.ok();
+    assert!(counter.err.is_empty(), "{}", counter.err);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `runs` with columns asked for, in an order, a page at a time.
 
 use crate::sample::Sample;
+use tidalite::{Param, Params};
 
 #[test]
 fn runs_are_listed_with_values_of_metrics() {
@@ -54,4 +55,23 @@ fn a_table_leaves_out_what_is_alike_unless_all_is_asked_for() {
     assert!(heading.contains("lr") && heading.contains("started") && !heading.contains("tags"), "{heading}");
     let all = sample.run("runs", &["-v"]);
     assert!(all.ok().lines().next().unwrap().contains("tags"), "{}", all.text());
+}
+
+#[test]
+fn runs_show_the_commit_that_they_were_run_with_and_filters_find_it() {
+    let sample = Sample::new();
+    let store = tidalite::Store::open(sample.path()).unwrap();
+    for (id, digit) in [("x", "a"), ("y", "b")] {
+        let git = Params::from([("commit".to_string(), digit.repeat(40).into())]);
+        let environment = Params::from([("git".to_string(), Param::Map(git))]);
+        store.run(id).environment(environment).start().unwrap().finish().unwrap();
+    }
+    store.close().unwrap();
+    let shown = sample.run("runs", &[]);
+    assert!(shown.ok().contains("commit") && shown.text().contains(&"a".repeat(8)), "{}", shown.text());
+    let found = sample.run("runs", &["-w", "environment.git.commit like 'bbb*'", "--format", "json"]).rows();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["environment"]["git"]["commit"], "b".repeat(40));
+    let columns = sample.run("runs", &["--columns", "environment.git.commit", "--format", "csv"]);
+    assert!(columns.ok().contains(&format!("x,{}", "a".repeat(40))), "{}", columns.text());
 }

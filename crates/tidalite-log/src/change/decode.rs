@@ -111,6 +111,7 @@ impl<'a> ChangeReader<'a> {
             name: self.assign(text)?,
             notes: self.assign(text)?,
             group: self.assign(text)?,
+            environment: self.assign(|r| r.map(0))?,
             parent: self.assign(|r| Some(Parent { run: text(r)?, step: r.option(Self::integer)? }))?,
             status: self.assign(Self::status)?,
             started_us: self.assign(Self::integer)?,

@@ -68,6 +68,7 @@ fn put_edit(out: &mut Vec<u8>, edit: &RunEdit) -> Result<()> {
     for text in [&edit.name, &edit.notes, &edit.group] {
         put_assign(out, text, |out, text| put_text(out, text))?;
     }
+    put_assign(out, &edit.environment, |out, environment| put_map(out, environment, 0))?;
     put_assign(out, &edit.parent, put_parent)?;
     put_assign(out, &edit.status, |out, status| {
         out.push(status_code(*status)?);

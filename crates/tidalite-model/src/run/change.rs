@@ -53,6 +53,8 @@ pub struct RunEdit {
     pub notes: Assign<String>,
     /// The name of a group of runs.
     pub group: Assign<String>,
+    /// What it is run with: code, machine, versions.
+    pub environment: Assign<Params>,
     /// The run from which it was forked.
     pub parent: Assign<Parent>,
     /// The status, in place of the one that follows from participants. It holds until a participant starts.

@@ -21,6 +21,8 @@ pub struct RunInfo {
     pub group: Option<String>,
     /// Params.
     pub params: Params,
+    /// What the last start of it was run with: code, machine, versions; empty if that was not captured.
+    pub environment: Params,
     /// Tags, sorted.
     pub tags: BTreeSet<String>,
     /// The labels shared by the participants that are current.
@@ -111,6 +113,7 @@ impl RunInfo {
             notes: field(&record.notes).cloned(),
             group: field(&record.group).cloned(),
             params: record.params.iter().filter_map(|(k, v)| Some((k.clone(), v.value.clone()?))).collect(),
+            environment: field(&record.environment).cloned().unwrap_or_default(),
             tags: record.tags.iter().filter(|(_, t)| t.value).map(|(k, _)| k.clone()).collect(),
             labels: counted().map(|p| p.labels.clone()).reduce(|a, b| common(&a, &b)).unwrap_or_default(),
             parent: record.parent().cloned(),

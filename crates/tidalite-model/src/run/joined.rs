@@ -43,6 +43,7 @@ impl RunRecord {
             name: field(&self.name, order),
             notes: field(&self.notes, order),
             group: field(&self.group, order),
+            environment: field(&self.environment, order),
             parent: self
                 .parent
                 .as_ref()
@@ -76,6 +77,7 @@ impl RunRecord {
         join_field(&mut self.name, other.name);
         join_field(&mut self.notes, other.notes);
         join_field(&mut self.group, other.group);
+        join_field(&mut self.environment, other.environment);
         join_field(&mut self.parent, other.parent);
         join_field(&mut self.status, other.status);
         join_field(&mut self.started_us, other.started_us);
@@ -116,7 +118,8 @@ impl RunRecord {
     pub fn seqs(&self) -> impl Iterator<Item = Seq> {
         let texts = [&self.name, &self.notes, &self.group].into_iter().flatten().map(|f| f.order.seq);
         let times = [&self.started_us, &self.ended_us].into_iter().flatten().map(|f| f.order.seq);
-        let parent = self.parent.iter().map(|f| f.order.seq);
+        let environment = self.environment.iter().map(|f| f.order.seq);
+        let parent = self.parent.iter().map(|f| f.order.seq).chain(environment);
         let status = self.status.iter().map(|f| f.order.seq);
         let params = self.params.values().map(|p| p.order.seq);
         let tags = self.tags.values().map(|t| t.order.seq);

@@ -3,7 +3,7 @@
 use super::change::{Assign, Parent, RunChange, RunEdit, RunEnd, RunStart};
 use super::participant::{ParticipantEnd, Participants, Participation};
 use super::status::Status;
-use crate::{Labels, Moment, Param, Seq, WriteOrder};
+use crate::{Labels, Moment, Param, Params, Seq, WriteOrder};
 use std::collections::BTreeMap;
 
 /// A value set by the newest write.
@@ -49,6 +49,8 @@ pub struct RunRecord {
     pub notes: LatestField<String>,
     /// The group of runs it belongs to.
     pub group: LatestField<String>,
+    /// What it was run with.
+    pub environment: LatestField<Params>,
     /// The run from which it was forked.
     pub parent: LatestField<Parent>,
     /// The status that an edit gave it.
@@ -162,6 +164,7 @@ impl RunRecord {
         set_field(&mut self.name, order, &edit.name);
         set_field(&mut self.notes, order, &edit.notes);
         set_field(&mut self.group, order, &edit.group);
+        set_field(&mut self.environment, order, &edit.environment);
         set_field(&mut self.parent, order, &edit.parent);
         set_field(&mut self.status, order, &edit.status);
         set_field(&mut self.started_us, order, &edit.started_us);
@@ -174,6 +177,7 @@ impl RunRecord {
         delete_field(&mut self.name, before);
         delete_field(&mut self.notes, before);
         delete_field(&mut self.group, before);
+        delete_field(&mut self.environment, before);
         delete_field(&mut self.parent, before);
         delete_field(&mut self.status, before);
         delete_field(&mut self.started_us, before);
@@ -209,7 +213,9 @@ impl RunRecord {
         let tags = self.tags.values().map(|t| t.order);
         let texts = [&self.name, &self.notes, &self.group].into_iter().flatten().map(|f| f.order);
         let times = [&self.started_us, &self.ended_us].into_iter().flatten().map(|f| f.order);
-        let others = [self.parent.as_ref().map(|f| f.order), self.status.as_ref().map(|f| f.order)];
+        let environment = self.environment.as_ref().map(|f| f.order);
+        let others =
+            [self.parent.as_ref().map(|f| f.order), self.status.as_ref().map(|f| f.order), environment];
         let fields = params.chain(tags).chain(texts).chain(times).chain(others.into_iter().flatten());
         fields.chain(self.participants.keys().copied()).map(|order| order.clock_us).max().unwrap_or(i64::MIN)
     }

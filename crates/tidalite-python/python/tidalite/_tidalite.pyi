@@ -141,6 +141,7 @@ class Store:
         notes: str | None = None,
         group: str | None = None,
         started: _Time | None = None,
+        capture: bool | Sequence[str] | None = None,
     ) -> Run: ...
     def edit(
         self,

@@ -11,6 +11,7 @@ use arrow::compute::{
 };
 use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
 use arrow::error::ArrowError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tidalite::{Aggregate, By, Error, ErrorKind, Explain, Finding, Result, Selection, TwoLevels};
 
@@ -51,6 +52,8 @@ pub(super) struct TableAnswer {
     computed: OnceLock<(SchemaRef, Vec<RecordBatch>)>,
     /// The error that ended a stream. The consumer's own exception words it differently.
     stream_error: Mutex<Option<Error>>,
+    /// Whether a warning about this answer was given.
+    warned: AtomicBool,
 }
 
 impl RowSource {
@@ -116,7 +119,8 @@ impl TableAnswer {
     }
 
     fn with_steps(source: Arc<RowSource>, steps: Vec<TableStep>) -> TableAnswer {
-        TableAnswer { source, steps, computed: OnceLock::new(), stream_error: Mutex::new(None) }
+        let (computed, stream_error, warned) = (OnceLock::new(), Mutex::new(None), AtomicBool::new(false));
+        TableAnswer { source, steps, computed, stream_error, warned }
     }
 
     /// The query of aggregates of these aggregates.
@@ -239,12 +243,11 @@ impl TableAnswer {
         Ok(select.damage())
     }
 
-    /// The selection that is asked; `None` for rows that were read before.
-    pub(super) fn selection(&self) -> Option<&Selection> {
-        match &*self.source {
-            RowSource::Query(select, _) => Some(select),
-            RowSource::Read(_) => None,
-        }
+    /// The selection, once something is doubtful about its answer, and only the first time.
+    pub(super) fn selection_to_warn_of(&self) -> Option<&Selection> {
+        let RowSource::Query(select, _) = &*self.source else { return None };
+        select.rate_warning()?;
+        (!self.warned.swap(true, Ordering::Relaxed)).then_some(select)
     }
 
     /// What is known by now to be missing from what was read.

@@ -93,7 +93,9 @@ impl AnswerTable {
     /// Warns of what is doubtful about the rows that were read.
     fn read<T>(&self, py: Python<'_>, rows: PyResult<T>) -> PyResult<T> {
         let rows = rows?;
-        self.answer.selection().map_or(Ok(()), |select| warn_of_rate(py, select))?;
+        if let Some(select) = self.answer.selection_to_warn_of() {
+            warn_of_rate(py, select)?;
+        }
         Ok(rows)
     }
 
@@ -110,12 +112,13 @@ impl AnswerTable {
     }
 
     fn row<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
-        let (_, batches) = py
+        let read = py
             .detach(|| match usize::try_from(index) {
                 Ok(row) => self.answer.first(row.saturating_add(1)),
                 Err(_) => self.answer.computed().cloned(),
             })
-            .map_err(raise)?;
+            .map_err(raise);
+        let (_, batches) = self.read(py, read)?;
         let mut row = row_at(index, batches.iter().map(RecordBatch::num_rows).sum())?;
         for batch in &batches {
             if row < batch.num_rows() {

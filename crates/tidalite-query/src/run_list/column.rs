@@ -63,7 +63,7 @@ impl FromStr for RunColumn {
         field.ok().or_else(|| metric('.')).ok_or_else(|| {
             let wrong = format!("{text:?} is not a column of runs");
             let remedy = "give METRIC:AGGREGATE such as val/loss:min, or id, name, group, notes, status, reason, started, \
-                          ended, parent, params.NAME or labels.NAME";
+                          ended, parent, params.NAME, environment.NAME or labels.NAME";
             Error::invalid("read column", wrong, remedy)
         })
     }

@@ -33,7 +33,7 @@ impl RunField {
                 let times: TimestampMicrosecondArray = present().map(int).collect();
                 return Arc::new(times.with_timezone("UTC"));
             }
-            RunField::Param(_) => ParamColumn::of(present().flatten()),
+            RunField::Param(_) | RunField::Environment(_) => ParamColumn::of(present().flatten()),
             _ => ParamColumn::Text,
         };
         match column {

@@ -4,7 +4,7 @@ use crate::files::param_json::{param_from_json, param_to_json};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite_model::{
-    Assign, Labels, Param, Params, Parent, Participant, RunEdit, RunInfo, Status, TIME_US_MAX, TIME_US_MIN,
+    Assign, Labels, Params, Parent, Participant, RunEdit, RunInfo, Status, TIME_US_MAX, TIME_US_MIN,
 };
 
 /// One run.
@@ -20,6 +20,8 @@ pub(super) struct RunLine {
     group: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     params: BTreeMap<String, serde_json::Value>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<String, serde_json::Value>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     tags: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +70,8 @@ impl RunLine {
             name: run.name.clone(),
             notes: run.notes.clone(),
             group: run.group.clone(),
-            params: run.params.iter().map(|(k, v)| (k.clone(), param_to_json(v))).collect(),
+            params: to_json(&run.params),
+            environment: to_json(&run.environment),
             tags: run.tags.clone(),
             parent: run.parent.as_ref().map(|p| ParentLine { run: p.run.clone(), step: p.step }),
             status: run.status.as_str().to_string(),
@@ -83,12 +86,8 @@ impl RunLine {
     /// # Errors
     /// What is wrong, in words.
     pub(super) fn edit(&self) -> Result<RunEdit, String> {
-        let mut params = Params::new();
-        for (key, json) in &self.params {
-            let param: Param =
-                param_from_json(json).ok_or_else(|| format!("param {key:?} cannot be read"))?;
-            params.insert(key.clone(), param);
-        }
+        let params = from_json("param", &self.params)?;
+        let environment = from_json("field of the environment", &self.environment)?;
         let status = match status(&self.status)? {
             Status::Running => Status::Lost,
             other => other,
@@ -99,6 +98,7 @@ impl RunLine {
             name: assign(self.name.clone()),
             notes: assign(self.notes.clone()),
             group: assign(self.group.clone()),
+            environment: assign(Some(environment).filter(|e| !e.is_empty())),
             parent: assign(self.parent.as_ref().map(|p| Parent { run: p.run.clone(), step: p.step })),
             // A run of bulk data alone has no participant and no start, and counts as finished.
             status: match (self.participants.is_empty(), status) {
@@ -155,6 +155,20 @@ impl ParticipantLine {
             None => Ok(()),
         }
     }
+}
+
+fn to_json(params: &Params) -> BTreeMap<String, serde_json::Value> {
+    params.iter().map(|(key, value)| (key.clone(), param_to_json(value))).collect()
+}
+
+/// # Errors
+/// Which `what` cannot be read, in words.
+fn from_json(what: &str, params: &BTreeMap<String, serde_json::Value>) -> Result<Params, String> {
+    let read = |(key, json): (&String, &serde_json::Value)| {
+        let param = param_from_json(json).ok_or_else(|| format!("{what} {key:?} cannot be read"))?;
+        Ok((key.clone(), param))
+    };
+    params.iter().map(read).collect()
 }
 
 fn status(word: &str) -> Result<Status, String> {

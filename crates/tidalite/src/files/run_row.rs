@@ -4,8 +4,8 @@ use super::param_json::{param_from_json, param_to_json};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidalite_model::{
-    Labels, Latest, LatestField, Moment, Param, Parent, ParticipantEnd, Participation, Rewind, RunRecord,
-    Seq, Status, WriteOrder,
+    Labels, Latest, LatestField, Moment, Param, Params, Parent, ParticipantEnd, Participation, Rewind,
+    RunRecord, Seq, Status, WriteOrder,
 };
 
 #[derive(Serialize, Deserialize, Default)]
@@ -22,6 +22,8 @@ pub(super) struct RunRow {
     notes: Field<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Field<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Field<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Field<(String, Option<i64>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +100,7 @@ pub(super) fn to_row(id: &str, r: &RunRecord) -> RunRow {
         name: to_field(&r.name, String::clone),
         notes: to_field(&r.notes, String::clone),
         group: to_field(&r.group, String::clone),
+        environment: to_field(&r.environment, |e| param_to_json(&Param::Map(e.clone()))),
         parent: to_field(&r.parent, |p| (p.run.clone(), p.step)),
         status: to_field(&r.status, |s| s.as_str().to_string()),
         started_us: to_field(&r.started_us, |t| *t),
@@ -157,6 +160,7 @@ pub(super) fn from_row(row: RunRow) -> Option<RunRecord> {
         name: from_field(row.name, Some)?,
         notes: from_field(row.notes, Some)?,
         group: from_field(row.group, Some)?,
+        environment: from_field(row.environment, |json| map_from_json(&json))?,
         parent: from_field(row.parent, |(run, step)| Some(Parent { run, step }))?,
         status: from_field(row.status, |word| Status::parse(&word))?,
         started_us: from_field(row.started_us, Some)?,
@@ -183,6 +187,13 @@ pub(super) fn from_row(row: RunRow) -> Option<RunRecord> {
         r.rewinds.insert(Seq::from_i64(w.seq)?, rewind);
     }
     Some(r)
+}
+
+fn map_from_json(json: &serde_json::Value) -> Option<Params> {
+    match param_from_json(json)? {
+        Param::Map(map) => Some(map),
+        _ => None,
+    }
 }
 
 fn order(seq: i64, clock_us: i64) -> Option<WriteOrder> {

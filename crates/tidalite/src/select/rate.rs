@@ -29,9 +29,9 @@ impl Selection {
         let doubtful = met.falls >= FALLS_MIN && met.falls.saturating_mul(RISES_PER_FALL_MIN + 1) > all;
         doubtful.then(|| {
             format!(
-                "rate takes each fall of a counter as its restart at zero, and {} of {all} changes are falls; for values that \
+                "rate takes each fall of a counter as its restart at zero, and {} % of the changes are falls; for values that \
                  rise and fall use derivative:time",
-                met.falls
+                met.falls * 100 / all
             )
         })
     }

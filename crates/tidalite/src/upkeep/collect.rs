@@ -85,7 +85,12 @@ struct KeptVersion {
 fn drop_versions(state: &StoreState, grace: Grace<'_>) -> Result<Option<Vec<KeptVersion>>> {
     let (vfs, paths) = (&*state.vfs, &state.paths);
     let grace_us = i64::try_from(state.options.grace.as_micros()).unwrap_or(i64::MAX);
-    let newest = manifest::latest(vfs, paths)?.manifest;
+    let newest = manifest::latest(vfs, paths)?;
+    // The files that a damaged version names are unknown. So every file is kept, until that version is removed by hand.
+    if !newest.unreadable.is_empty() {
+        return Ok(None);
+    }
+    let newest = newest.manifest;
     let mut live = Vec::new();
     let mut parts: BTreeSet<Uuid> = newest.parts.iter().map(|p| p.id).collect();
     // The grace time of a version begins when its successor is published: readers used the version until then.
@@ -95,7 +100,6 @@ fn drop_versions(state: &StoreState, grace: Grace<'_>) -> Result<Option<Vec<Kept
         let old = match manifest::pin(vfs, paths, number) {
             Ok(Some(old)) => old.manifest,
             Ok(None) => continue,
-            // The files that a damaged version names are unknown. So every file is kept, until it is removed by hand.
             Err(e) if e.kind() == ErrorKind::Corrupt => return Ok(None),
             Err(e) => return Err(e),
         };

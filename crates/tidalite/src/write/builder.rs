@@ -101,6 +101,22 @@ impl RunBuilder {
         self
     }
 
+    /// Sets what the run is run with, such as the commit of its code: a record of its start, which filters find as
+    /// `environment.git.commit`. The last start that sets it counts. [`capture_environment`](crate::capture_environment) collects it.
+    ///
+    /// ```
+    /// use tidalite::Params;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// store.run("a").environment(Params::from([("image".into(), "train:7".into())])).start()?;
+    /// assert_eq!(store.runs()?[0].environment["image"], "train:7".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn environment(mut self, environment: Params) -> Self {
+        self.edit.environment = Assign::Set(environment);
+        self
+    }
+
     /// Sets the time of the start, µs since 1970 UTC, for a run that is replayed. By default it is now.
     pub fn started_us(mut self, time_us: i64) -> Self {
         self.started_us = Some(time_us);

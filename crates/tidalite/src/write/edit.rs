@@ -85,6 +85,12 @@ impl RunEditor {
         self
     }
 
+    /// Sets what the run is run with, see [`RunBuilder::environment`](crate::RunBuilder::environment); `None` removes it.
+    pub fn environment(mut self, environment: impl Into<Option<Params>>) -> Self {
+        self.edit.environment = assign(environment.into());
+        self
+    }
+
     /// Sets the run from which it was forked, see [`RunBuilder::parent`](crate::RunBuilder::parent); `None` removes it.
     pub fn parent(mut self, parent: impl Into<Option<Parent>>) -> Self {
         self.edit.parent = assign(parent.into());
@@ -143,6 +149,9 @@ pub(crate) fn check_edit(edit: &RunEdit) -> Result<()> {
         if let Assign::Set(text) = field {
             check_name(what, text)?;
         }
+    }
+    if let Assign::Set(environment) = &edit.environment {
+        environment.iter().try_for_each(|(key, value)| check_param(key, value))?;
     }
     if let Assign::Set(parent) = &edit.parent {
         check_name("parent run id", &parent.run)?;

@@ -12,6 +12,7 @@ pub(crate) mod batch_columns;
 mod batch_rows;
 pub(crate) mod builder;
 pub(crate) mod edit;
+pub(crate) mod environment;
 pub(crate) mod exist;
 pub(crate) mod handles;
 pub(crate) mod ingest;

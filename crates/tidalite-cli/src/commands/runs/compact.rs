@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 const CELL_MAX: usize = 32;
 
 /// The headings that are not names of params.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "run",
     "status",
     "points",
@@ -26,6 +26,7 @@ const FIELDS: [&str; 12] = [
     "tags",
     "labels",
     "reason",
+    "commit",
     "notes",
 ];
 
@@ -99,6 +100,7 @@ fn columns(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>) -> Vec<CompactC
         column("reason", &|r| r.reason.clone()),
         column("tags", &tags),
         column("labels", &|r| Some(r.labels.to_string()).filter(|t| !t.is_empty())),
+        column("commit", &commit),
         column("notes", &|r| r.notes.clone()),
     ]);
     // Last the params that some runs lack and all others have alike.
@@ -125,6 +127,16 @@ impl CompactColumn {
         let cells = self.cells.iter().map(|cell| cell.as_deref().unwrap_or("–").width());
         cells.max().unwrap_or(0).max(self.heading.width())
     }
+}
+
+/// The first digits of a commit, which are enough to tell it.
+const COMMIT_DIGITS: usize = 8;
+
+/// The beginning of the commit that the run's last start was run with.
+fn commit(run: &RunInfo) -> Option<String> {
+    let Param::Map(git) = run.environment.get("git")? else { return None };
+    let Param::Text(commit) = git.get("commit")? else { return None };
+    Some(commit.chars().take(COMMIT_DIGITS).collect())
 }
 
 fn param_text(param: &Param) -> Option<String> {

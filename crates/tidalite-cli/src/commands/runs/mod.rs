@@ -13,7 +13,7 @@ use compact::compact;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tidalite::{
-    History, Participant, RunColumn, RunInfo, RunList, RunPage, RunTotals, Selection, Snapshot,
+    History, Params, Participant, RunColumn, RunInfo, RunList, RunPage, RunTotals, Selection, Snapshot,
     param_to_json, similar_names,
 };
 
@@ -143,8 +143,10 @@ fn columns(
 fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<String, u64>) -> RecordBatch {
     let nothing = RunTotals::default();
     let of = |r: &RunInfo| held.get(&r.id).unwrap_or(&nothing);
-    let params =
-        |r: &RunInfo| Value::Object(r.params.iter().map(|(k, v)| (k.clone(), param_to_json(v))).collect());
+    let object =
+        |params: &Params| Value::Object(params.iter().map(|(k, v)| (k.clone(), param_to_json(v))).collect());
+    let params = |r: &RunInfo| object(&r.params);
+    let environment = |r: &RunInfo| object(&r.environment);
     let parent = |r: &RunInfo| {
         r.parent
             .as_ref()
@@ -172,6 +174,7 @@ fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<
         .json("tags", runs.iter().map(|r| Value::from_iter(r.tags.iter().map(String::as_str))))
         .json("params", runs.iter().map(params))
         .json("parent", runs.iter().map(parent))
+        .json("environment", runs.iter().map(environment))
         .text("notes", runs.iter().map(|r| r.notes.as_ref()))
         .finish()
 }

@@ -7,7 +7,7 @@ import numpy as np
 
 from .curves import Curve, draw
 from .gaps import Array
-from .looks import NAMED_MAX, PALETTE, Look, Looks
+from .looks import NAMED_MAX, Look, Looks, palette
 from .names import cut_middle, literal, natural_key, short_names
 from .options import Options, invalid
 from .panels import Panels, is_drawable
@@ -39,7 +39,8 @@ def _scatter(rows: dict[str, Array], over: str, columns: list[str], options: Opt
     names = short_names([(name,) for name in columns])
     if len(columns) == 1 and isinstance(options.label, str):
         names = [literal(cut_middle(options.label, 64))]
-    colours = [options.color or PALETTE[i % len(PALETTE)] for i in range(len(columns))]
+    free = palette(options.ax)
+    colours = [options.color or free[i % len(free)] for i in range(len(columns))]
     panels = Panels([""], options)
     axes = panels.axes[0]
     panels.set_scales()

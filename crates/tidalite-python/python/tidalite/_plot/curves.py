@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._optional import need
+from .._text import count
 from .gaps import Array, insert_between, insert_middles
 from .looks import FAINT, NAMED_MAX, Look, make_looks
 from .names import cut_middle, literal
 from .options import Options
 from .panels import DRAWN_MAX, RED, Panels, is_drawable
-from .units import apply_unit, plain_log_numbers, short_numbers, unit_of
+from .units import apply_unit, plain_log_numbers, short_numbers, unit_of, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,8 @@ MARK = "NaN or ±Inf"
 # Panels share x if none covers less than this part of the whole.
 _SHARED_FROM = 0.1
 _LARGE = 1e5
+# In days, as matplotlib counts time.
+_MINUTE = 1 / 1440
 # How many faint curves are one line.
 _JOINED = 50
 
@@ -102,6 +105,8 @@ def draw(curves: Sequence[Curve], xlabel: str, options: Options, *, what: str, y
         bad = np.concatenate([curve.x[curve.bad] for curve in own])
         if len(bad):
             _mark(axes, np.unique(bad))
+        if axes.get_yscale() == "log":
+            _note_hidden(axes, own)
         axes.margins(x=0.02)
         _name_axes(axes, own, xlabel if axes in figure.lowest else "", ylabel, units=units, panels=len(figure.axes))
     return figure.finish(looks)
@@ -176,6 +181,21 @@ def _floor(curves: Sequence[Curve]) -> float:
     return float(positive.min()) / 1.5 if len(positive) else 1.0
 
 
+def _note_hidden(ax: Axes, curves: Sequence[Curve]) -> None:
+    """Counts the values that a logarithmic axis has no place for."""
+    hidden = sum(int((curve.y <= 0).sum()) for curve in curves)
+    if not hidden:
+        return
+    if not np.isfinite(ax.dataLim.minposy):
+        # With no value to scale it by, matplotlib would warn.
+        ax.set_autoscaley_on(False)
+        ax.set_ylim(1, 10)
+    note = f"{count(hidden, 'value')} of 0 or less {'is' if hidden == 1 else 'are'} below a logarithmic axis"
+    box = {"facecolor": ax.get_facecolor(), "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
+    style: dict[str, Any] = {"fontsize": "small", "color": "#7f7f7f", "bbox": box, "zorder": 4}
+    ax.annotate(note, (1, 0), (-4, 12), "axes fraction", "offset points", ha="right", va="bottom", **style)
+
+
 def _above(edge: Array, floor: float | None) -> Array:
     return edge if floor is None else np.where(edge < floor, floor, edge)
 
@@ -185,23 +205,29 @@ def _name_axes(ax: Axes, curves: Sequence[Curve], xlabel: str, ylabel: str | Non
         ax.set_xlabel(literal(cut_middle(xlabel, 64)))
     if _are_times(curves):
         _short_dates(ax, ticks=5 if panels > 1 else 8)
-    elif ax.get_xscale() == "linear" and max(np.abs(curve.x.astype(float)).max() for curve in curves) >= _LARGE:
-        short_numbers(ax.xaxis)
+    elif ax.get_xscale() == "linear":
+        if xlabel == "step":
+            whole_numbers(ax.xaxis)
+        if max(np.abs(curve.x.astype(float)).max() for curve in curves) >= _LARGE:
+            short_numbers(ax.xaxis)
     for axis, scale in ((ax.xaxis, ax.get_xscale()), (ax.yaxis, ax.get_yscale())):
         if scale == "log":
             plain_log_numbers(axis)
     metrics = {curve.metric for curve in curves}
+    longest = 24 if panels > 1 else 40
     if ylabel is not None:
-        ax.set_ylabel(literal(cut_middle(ylabel, 40)))
+        ax.set_ylabel(literal(cut_middle(ylabel, longest)))
     elif len(metrics) == 1 and "" not in metrics:
         (metric,) = metrics
         finite = [np.abs(curve.y[np.isfinite(curve.y)]) for curve in curves]
         largest = max((float(values.max()) for values in finite if len(values)), default=0.0)
         is_log = ax.get_yscale() != "linear"
         unit = unit_of(metric, largest if units else 0.0, is_log=is_log)
-        ax.set_ylabel(literal(cut_middle(unit.label if units else metric.rpartition("/")[2] or metric, 40)))
+        ax.set_ylabel(literal(cut_middle(unit.label if units else metric.rpartition("/")[2] or metric, longest)))
         if units and not is_log:
             apply_unit(ax.yaxis, unit)
+        if not is_log and unit.one == 1.0 and largest >= _LARGE:
+            short_numbers(ax.yaxis)
 
 
 def _short_dates(ax: Axes, *, ticks: int) -> None:
@@ -210,6 +236,10 @@ def _short_dates(ax: Axes, *, ticks: int) -> None:
     locator = dates.AutoDateLocator(minticks=3, maxticks=ticks)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    first, last = ax.dataLim.intervalx
+    if first == last:
+        # Around a single moment, matplotlib shows four years.
+        ax.set_xlim(first - _MINUTE, last + _MINUTE)
 
 
 def _mark(ax: Axes, x: Array) -> None:

@@ -27,6 +27,14 @@ def gaps(place: Array, count: Array | None = None) -> Array:
     return found
 
 
+def time_gaps(times: Array) -> Array:
+    """The indexes of the points before which a line over time breaks, as `gaps` finds them. Points of one time count once."""
+    micros = times.astype("datetime64[us]").astype("int64")
+    first = np.concatenate([[0], np.flatnonzero(np.diff(micros)) + 1])
+    found: Array = first[gaps(micros[first])]
+    return found
+
+
 def all_gaps(place: Array) -> Array:
     """The indexes of the buckets before which at least one bucket is empty."""
     found: Array = np.flatnonzero(np.diff(place) > 1) + 1

@@ -14,7 +14,7 @@ _INSIDE_NAME_MAX = 24
 _RIGHT_NAME_MAX = 40
 _STYLE: dict[str, Any] = {"fontsize": "small", "frameon": False}
 # The width of a character of small text, and of a handle with its space; the height of a line. In inches.
-_CHARACTER, _HANDLE, _LINE = 0.078, 0.55, 0.19
+CHARACTER, _HANDLE, _LINE = 0.078, 0.55, 0.19
 
 
 def add_legend(axes: Sequence[Axes], looks: Looks, *, given: bool) -> None:
@@ -43,14 +43,14 @@ def _place(axes: list[Axes], handles: list[Any], labels: list[str], *, given: bo
         return
     width, height = figure.get_size_inches()
     if longest > _RIGHT_NAME_MAX:
-        columns = max(1, min(len(labels), int(width / (longest * _CHARACTER + _HANDLE))))
+        columns = max(1, min(len(labels), int(width / (longest * CHARACTER + _HANDLE))))
         rows = -(-len(labels) // columns)
         figure.set_size_inches(width, height + rows * _LINE + 0.1)
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, **_STYLE)
     elif len(axes) == 1 and is_small:
         axes[0].legend(handles, labels, loc="best", **_STYLE)
     else:
-        figure.set_size_inches(width + longest * _CHARACTER + _HANDLE, max(height, len(labels) * _LINE + 0.5))
+        figure.set_size_inches(width + longest * CHARACTER + _HANDLE, max(height, len(labels) * _LINE + 0.5))
         if len(axes) == 1:
             axes[0].legend(handles, labels, loc="upper left", bbox_to_anchor=(1, 1), **_STYLE)
         else:

@@ -22,6 +22,8 @@ PALETTE = [
     "#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf",
     "#1b2a6b", "#0b5d3b", "#d4a017",
 ]  # fmt: skip
+# On a dark background, in place of the two dark colours.
+LIGHT = {"#1b2a6b": "#aebcff", "#0b5d3b": "#a5ecc4"}
 FAINT = "#9a9a9a"
 # A ratio from which numbers are coloured, and drawn, on a logarithmic scale.
 LOG_FROM = 100.0
@@ -62,16 +64,16 @@ class ColourScale:
     mappable: Any
 
     @classmethod
-    def of(cls, name: str, values: Sequence[float]) -> ColourScale:
-        """The scale of the range of these values."""
+    def of(cls, name: str, values: Sequence[float], *, is_dark: bool) -> ColourScale:
+        """The scale of the range of these values, on a dark background or on a light one."""
         from matplotlib import colormaps
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
         low, high = min(values), max(values)
         is_log = spans_magnitudes(values)
-        # The lightest colours of the map do not stand out from white.
-        map = ListedColormap(colormaps["viridis"](np.linspace(0, 0.9, 256)))
+        # The lightest colours of the map do not stand out from white, nor the darkest from black.
+        map = ListedColormap(colormaps["viridis"](np.linspace(0.3, 1, 256) if is_dark else np.linspace(0, 0.9, 256)))
         if low == high:
             low, high = low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
         return cls(name, ScalarMappable(LogNorm(low, high) if is_log else Normalize(low, high), map))
@@ -86,19 +88,35 @@ def spans_magnitudes(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) / min(values) >= LOG_FROM
 
 
+def is_dark(ax: Any) -> bool:
+    """Whether the background of the axes is dark: of the first that are given, or of new ones."""
+    from matplotlib import rcParams
+    from matplotlib.colors import to_rgba
+
+    face = rcParams["axes.facecolor"] if ax is None else np.ravel(np.asarray(ax, dtype=object))[0].get_facecolor()
+    *rgb, alpha = to_rgba(face)
+    return bool(alpha > 0 and np.dot(rgb, (0.299, 0.587, 0.114)) < 0.5)
+
+
+def palette(ax: Any) -> list[str]:
+    """Twelve colours that stand out from the background of the axes."""
+    return [LIGHT.get(colour, colour) for colour in PALETTE] if is_dark(ax) else PALETTE
+
+
 def make_looks(curves: Sequence[Curve], options: Options, taken: Sequence[str]) -> Looks:
     """The looks of the curves. `taken` are colours that lines in the same axes have already."""
     keys = sorted({curve.key for curve in curves}, key=natural_keys)
     ranked = _by_last_value(curves, keys)
     names = _names(curves, keys, options)
     if options.color_field is not None:
-        return _by_field(curves, keys, names, options.color_field)
+        return _by_field(curves, keys, names, options.color_field, options.ax)
     if options.color is not None:
         first = set(ranked[:NAMED_MAX])
         looks = {key: Look(names[key], options.color, listed=key in first) for key in keys}
         return Looks(looks, [names[key] for key in ranked[:NAMED_MAX]], max(0, len(keys) - NAMED_MAX), chosen=options.label is not None)
     listed = ranked[:NAMED_MAX]
-    free = [colour for colour in PALETTE if colour not in taken] or PALETTE
+    colours = palette(options.ax)
+    free = [colour for colour in colours if colour not in taken] or colours
     # Colours follow the order of the names, so that a run keeps its colour while its values change.
     shown = set(listed)
     coloured = {key: free[i % len(free)] for i, key in enumerate(key for key in keys if key in shown)}
@@ -176,19 +194,20 @@ def part(field: str, value: Any) -> str:
     return f"{key}={text}" if text and kind in ("label", "param") else text
 
 
-def _by_field(curves: Sequence[Curve], keys: Sequence[Key], names: Mapping[Key, str], field: str) -> Looks:
+def _by_field(curves: Sequence[Curve], keys: Sequence[Key], names: Mapping[Key, str], field: str, ax: Any) -> Looks:
     values: dict[Key, Any] = {curve.key: curve.facts.get(field) for curve in curves}
     present = {key: value for key, value in values.items() if not is_missing(value)}
     if not present:
         raise invalid(f"`color` is by {field_name(field)}, which no run that is drawn has; `store.runs()` shows the params")
     absent = Look(literal(f"no {field_name(field)}"), FAINT, faint=True)
     if all(is_number(value) for value in present.values()):
-        scale = ColourScale.of(literal(cut_middle(field_name(field), 40)), [float(value) for value in present.values()])
+        numbers = [float(value) for value in present.values()]
+        scale = ColourScale.of(literal(cut_middle(field_name(field), 40)), numbers, is_dark=is_dark(ax))
         looks = {key: Look(names[key], scale.colour(present[key]), listed=False) if key in present else absent for key in keys}
         return Looks(looks, [absent.name] if len(present) < len(keys) else [], scale=scale, chosen=True)
     texts: dict[Key, Hashable] = {key: part(field, value) for key, value in present.items()}
     found = sorted(set(map(str, texts.values())), key=natural_key)
-    listed = dict(zip(found[:NAMED_MAX], PALETTE, strict=False))
+    listed = dict(zip(found[:NAMED_MAX], palette(ax), strict=False))
     looks = {}
     for key in keys:
         text = str(texts.get(key))

@@ -50,7 +50,8 @@ class Panels:
             text = name if len(shown) > 1 or title is None else title
             axes_of_one.set_title(literal(cut_middle(text, longest)), fontsize="medium")
         if title is not None and len(shown) > 1 and not self.given:
-            self.figure.suptitle(literal(title))
+            # Of the default size, 12 points, about 9 characters fit in an inch.
+            self.figure.suptitle(literal(cut_middle(title, int(9 * self.figure.get_figwidth()))))
         left_out = len(titles) - len(shown)
         if left_out:
             note = f"and {left_out} more {what if left_out == 1 else what + 's'}: select fewer to see them"

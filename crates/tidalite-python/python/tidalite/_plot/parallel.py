@@ -9,7 +9,7 @@ import numpy as np
 from .._optional import need
 from .._sweep import Sweep, plain_name
 from .curves import MARK
-from .looks import FAINT, ColourScale, is_lower_better
+from .looks import FAINT, ColourScale, is_dark, is_lower_better
 from .names import cut_middle, literal
 from .options import Options, invalid, require
 from .panels import RED, Panels, is_drawable
@@ -39,7 +39,9 @@ def draw_parallel(found: Sweep, params: Sequence[str], options: Options) -> Any:
     ax = panels.axes[0]
     if not panels.given:
         panels.figure.set_size_inches(max(8.0, _INCHES * len(columns) + 1.5), 4.5)
-    colours = ColourScale.of(literal(cut_middle(found.label, 40)), values[finite].tolist()) if finite.any() else None
+    colours = None
+    if finite.any():
+        colours = ColourScale.of(literal(cut_middle(found.label, 40)), values[finite].tolist(), is_dark=is_dark(options.ax))
     # The best runs stand before the others.
     order = np.argsort(np.where(finite, values, np.nan) * (-1 if is_lower_better(found.metric) else 1), kind="stable")
     good, bad = order[finite[order]], order[~finite[order]]

@@ -51,12 +51,16 @@ class ParamScale:
         places: Array = np.where(np.isnan(numbers), np.nan, 0.5) if span == 0 else (numbers / 2 - self._low / 2) / span
         return places
 
+    def names(self) -> tuple[list[str], list[str]]:
+        """The categories that have a text, at even distances if there are too many, and their texts."""
+        every = -(-len(self.categories) // CATEGORIES_MAX) or 1
+        names = self.categories[::every]
+        return names, [cut_middle(name, _TICK_MAX) for name in short_names([(name,) for name in names])]
+
     def ticks(self) -> list[tuple[float, str]]:
         """Places with their texts."""
         if not self.is_number:
-            every = -(-len(self.categories) // CATEGORIES_MAX) or 1
-            names = self.categories[::every]
-            texts = [cut_middle(name, _TICK_MAX) for name in short_names([(name,) for name in names])]
+            names, texts = self.names()
             return list(zip(self.places(names).tolist(), texts, strict=True))
         from matplotlib.ticker import LogLocator, MaxNLocator
 

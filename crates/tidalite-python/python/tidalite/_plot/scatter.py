@@ -9,10 +9,11 @@ from .._sweep import Sweep, plain_name
 from .._text import count
 from .curves import MARK, Curve
 from .looks import field_name, is_missing, make_looks
-from .names import TITLE_MAX, cut_middle, literal, short_names
+from .names import TITLE_MAX, cut_middle, literal
 from .options import Options, require
 from .panels import RED, Panels, is_drawable
-from .scales import CATEGORIES_MAX, ParamScale
+from .scales import ParamScale
+from .units import plain_log_numbers
 
 # Dots of a category are spread sideways, so that equal values do not hide each other. The golden ratio spreads any number evenly.
 _SPREAD, _RATIO = 0.3, 0.6180339887498949
@@ -78,13 +79,15 @@ def _name_axes(panels: Panels, name: str, found: Sweep, scale: ParamScale, log_x
         if log_x if log_x is not None else scale.is_log:
             ax.set_xscale("log")
     else:
-        every = -(-len(scale.categories) // CATEGORIES_MAX)
-        names = short_names([(text,) for text in scale.categories[::every]])
+        shown, names = scale.names()
         longest = max(map(len, names))
         # Names that do not fit beside each other are turned.
         turned = longest * len(names) > TITLE_MAX
-        ax.set_xticks(range(0, len(scale.categories), every), names, rotation=30 if turned else 0, ha="right" if turned else "center")
+        ax.set_xticks(scale.numbers(shown), names, rotation=30 if turned else 0, ha="right" if turned else "center")
         ax.set_xlim(-0.5, len(scale.categories) - 0.5)
+    for axis, kind in ((ax.xaxis, ax.get_xscale()), (ax.yaxis, ax.get_yscale())):
+        if kind == "log":
+            plain_log_numbers(axis)
     ax.set_xlabel(literal(cut_middle(name, 64)))
     ax.set_ylabel(literal(cut_middle(found.label, 40)))
 

@@ -13,7 +13,7 @@ from .aligned import draw_aligned
 from .bars import draw_bars
 from .curves import Curve, draw, series_slices
 from .fields import table_facts
-from .gaps import Array, gaps
+from .gaps import Array, gaps, time_gaps
 from .looks import part
 from .names import natural_key, natural_keys
 from .options import Options, invalid, refuse_unknown, require
@@ -74,7 +74,7 @@ def plot_table(
 ) -> Any:
     """Draws a table according to its kind. Returns the Axes, or an array of them for several panels.
 
-    - `points`, `lttb`, `m4`: one line per series over `x`, which is `step`, `time`, or the column `x` if there is one;
+    - `points`, `sample`, `lttb`, `m4`: one line per series over `x`: `step`, `time`, or the column `x` if there is one;
     - `chart`: like `Selection.plot`;
     - `latest`: one bar per series;
     - `band`: the mean, an area of one standard deviation around it, and thin lines at the minimum and maximum;
@@ -126,7 +126,8 @@ def _points(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
         # An infinite value would distort the scale.
         y = np.where(finite, value, np.nan)
         facts = table_facts(rows, options.fields, s.start, _SERIES)
-        curves.append(Curve(metric, (run, labels), rows[x][s], y, ~finite, run=run, metric=metric, facts=facts))
+        curve = Curve(metric, (run, labels), rows[x][s], y, ~finite, run=run, metric=metric, facts=facts)
+        curves.append(curve.broken(time_gaps(curve.x)) if curve.x.dtype.kind == "M" else curve)
     return draw(arranged(curves, asked.panels), _label(rows, x), options, what=asked.panels or "metric")
 
 
@@ -163,7 +164,7 @@ def _band(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
         key = tuple(part(name, rows[name][s.start]) for name in by if name != "metric" or in_one)
         curve = Curve(
             panel="" if in_one else metric,
-            key=key or ("mean ± std",),
+            key=key or ("mean ± std, min, max",),
             x=bucket_middle(rows, s),
             y=mean,
             bad=rows["nonfinite"][s] > 0,
@@ -197,6 +198,7 @@ _DRAWINGS: dict[str, Callable[[dict[str, Array], _Asked, Options], Any]] = {
     "points": _points,
     "lttb": _points,
     "m4": _points,
+    "sample": _points,
     "chart": _chart,
     "latest": _latest,
     "band": _band,

@@ -1,4 +1,4 @@
-"""Units that the names of metrics state: bytes, percent and seconds, shown with a fitting prefix."""
+"""Units that the names of metrics state: bytes and seconds with a fitting prefix; percent, watts and others as they are."""
 from __future__ import annotations
 
 import re
@@ -15,6 +15,13 @@ _SECONDS = {
 }
 _PERCENT = ("percent", "pct")
 _UTILIZATION = ("util", "utilization", "utilisation")
+# Shown as they are, without a prefix.
+_PLAIN = {
+    **dict.fromkeys(("watt", "watts"), "W"),
+    **dict.fromkeys(("joule", "joules"), "J"),
+    **dict.fromkeys(("hz", "hertz"), "Hz"),
+    "celsius": "°C",
+}
 _BYTE_STEPS = [(2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")]
 _SECOND_STEPS = [(18_000.0, 3600.0, "h"), (300.0, 60.0, "min"), (1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (1e-6, 1e-6, "µs"), (0.0, 1e-9, "ns")]
 
@@ -47,6 +54,8 @@ def unit_of(metric: str, largest: float, *, is_log: bool = False) -> Unit:
     if per_second and words[-3] == "bytes":
         name = _without(leaf, 3)
         return Unit(name, "B/s") if is_plain else _bytes(name, largest, 1.0, "/s")
+    if last in _UTILIZATION and 1 < largest <= 100 and "per" not in before:
+        return Unit(leaf, "%")
     if "per" in before or not before:
         # A rate in another unit; or one word alone, such as `s`, which may mean anything.
         return Unit(leaf, "")
@@ -59,9 +68,7 @@ def unit_of(metric: str, largest: float, *, is_log: bool = False) -> Unit:
         return Unit(name, base) if is_plain else _seconds(name, largest, _SECONDS[last])
     if last in _PERCENT:
         return Unit(_without(leaf, 1), "%")
-    if last in _UTILIZATION and 1 < largest <= 100:
-        return Unit(leaf, "%")
-    return Unit(leaf, "")
+    return Unit(_without(leaf, 1), _PLAIN[last]) if last in _PLAIN else Unit(leaf, "")
 
 
 def apply_unit(axis: Any, unit: Unit) -> None:
@@ -78,11 +85,23 @@ def apply_unit(axis: Any, unit: Unit) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit.one:.6g}"))
 
 
+def whole_numbers(axis: Any) -> None:
+    """Ticks at whole numbers alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True, min_n_ticks=1))
+
+
 def short_numbers(axis: Any) -> None:
-    """Large numbers with a prefix: 200k, 1.5M."""
+    """Large numbers with a prefix: 200k, 1.5M. Ticks that are too close for it have all digits: 10,000,010 and 10,000,020."""
     from matplotlib.ticker import EngFormatter
 
-    axis.set_major_formatter(EngFormatter(sep=""))
+    class _ShortFormatter(EngFormatter):
+        def format_ticks(self, values: Any) -> list[str]:
+            texts = [self(value) for value in values]
+            return texts if len(set(texts)) == len(texts) else [f"{value:,.15g}" for value in values]
+
+    axis.set_major_formatter(_ShortFormatter(sep=""))
 
 
 def plain_log_numbers(axis: Any) -> None:

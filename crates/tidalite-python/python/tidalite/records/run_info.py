@@ -26,7 +26,7 @@ class Participant(NamedTuple):
 class RunInfo(NamedTuple):
     """A run: its id, its params, tags and labels, and its status.
 
-    `status` is `running`, `finished`, `failed`, or `lost` (its process is gone and never reported an end). `reason` says why it failed.
+    `environment` is what its last start was run with: see `capture` of `Store.run`. `status` is `running`, `finished`, `failed`, or `lost` (its process is gone and never reported an end). `reason` says why it failed.
     `labels` are those that all its current processes share. `participants` are the processes that took part, in the order of their
     starts. `parent` is the id of the run that this one is forked from, and `parent_step` the last step inherited from it. `rewinds` are
     the steps that the run was rewound to, in order. `series`, `points`, `last_step` and `last_time` are of the run's own points, and
@@ -39,6 +39,7 @@ class RunInfo(NamedTuple):
     started: datetime | None
     ended: datetime | None
     params: dict[str, Any]
+    environment: dict[str, Any]
     tags: tuple[str, ...]
     labels: dict[str, str]
     parent: str | None

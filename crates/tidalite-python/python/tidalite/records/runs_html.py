@@ -11,6 +11,7 @@ from .run_info import RunInfo
 RUNS_MAX = 50
 _PARAM_COLUMNS_MAX = 8
 _NOTE_MAX = 1000
+_COMMIT_DIGITS = 8
 
 
 def runs_html(runs: Sequence[RunInfo]) -> str:
@@ -31,6 +32,7 @@ def runs_pieces(runs: Sequence[RunInfo]) -> list[str]:
         "labels": lambda run: ", ".join(f"{k}={v}" for k, v in run.labels.items()),
         "tags": lambda run: ", ".join(run.tags),
         "parent": _parent,
+        "commit": _commit,
         "notes": lambda run: run.notes or "",
     }
     present = {name: get for name, get in optional.items() if any(get(run) for run in runs)}
@@ -53,6 +55,12 @@ def runs_pieces(runs: Sequence[RunInfo]) -> list[str]:
         notes.append(("params: " if len(runs) == 1 else "the same in all: ") + common)
     rows = map(cells, runs[:RUNS_MAX])
     return [table(heads, rows), *(note(cut(n, _NOTE_MAX)) for n in notes)]
+
+
+def _commit(run: RunInfo) -> str:
+    git = run.environment.get("git")
+    commit = git.get("commit") if isinstance(git, dict) else None
+    return commit[:_COMMIT_DIGITS] if isinstance(commit, str) else ""
 
 
 def _fixed_cells(run: RunInfo) -> list[str]:

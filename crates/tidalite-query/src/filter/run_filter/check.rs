@@ -12,8 +12,10 @@ impl RunField {
             return Err("a list or a map cannot be compared".into());
         }
         match (self, value) {
-            (RunField::Param(path), _) if path.is_empty() => Err("a param has a name".into()),
-            (RunField::Param(_), value) => Ok(value),
+            (RunField::Param(path) | RunField::Environment(path), _) if path.is_empty() => {
+                Err("a param and a field of the environment have a name".into())
+            }
+            (RunField::Param(_) | RunField::Environment(_), value) => Ok(value),
             (RunField::Status, _) if order => Err("a status has no order; use = or !=".into()),
             (RunField::Status, Param::Text(word)) if Status::parse(&word).is_some() => Ok(Param::Text(word)),
             (RunField::Status, value) => {

@@ -64,6 +64,7 @@ impl RunField {
             RunField::Reason => run.reason.as_deref().and_then(text),
             RunField::Parent => run.parent.as_ref().and_then(|p| text(&p.run)),
             RunField::Param(path) => param_at(&run.params, path).map(Cow::Borrowed),
+            RunField::Environment(path) => param_at(&run.environment, path).map(Cow::Borrowed),
             RunField::Label(key) => run.labels.get(key).map(|v| Cow::Owned(Param::Text(v))),
         }
     }

@@ -31,6 +31,8 @@ pub enum RunField {
     Parent,
     /// A param by its name, then the names of params within it.
     Param(Vec<String>),
+    /// A field of what the run is run with, such as `["git", "commit"]`.
+    Environment(Vec<String>),
     /// A label that all participants share.
     Label(String),
 }

@@ -19,9 +19,14 @@ pub(super) fn field_text(field: &RunField) -> String {
         RunField::Group => "group".into(),
         RunField::Reason => "reason".into(),
         RunField::Parent => "parent".into(),
-        RunField::Param(path) => path.iter().fold("params".into(), |text, n| text + "." + &name(n)),
+        RunField::Param(path) => dotted("params", path),
+        RunField::Environment(path) => dotted("environment", path),
         RunField::Label(key) => format!("labels.{}", name(key)),
     }
+}
+
+fn dotted(first: &str, path: &[String]) -> String {
+    path.iter().fold(first.into(), |text, n| text + "." + &name(n))
 }
 
 /// Whether a name may hold this character without quotes.

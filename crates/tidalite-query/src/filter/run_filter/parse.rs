@@ -16,7 +16,7 @@ const DEPTH_MAX: usize = 64;
 /// The greatest number of characters of the text found that a message shows.
 const SHOWN_MAX: usize = 20;
 
-const FIELDS: &str = "a field: id, name, group, notes, status, reason, started, ended, parent, params.NAME or labels.NAME; or `tags has`, \
+const FIELDS: &str = "a field: id, name, group, notes, status, reason, started, ended, parent, params.NAME, environment.NAME or labels.NAME; or `tags has`, \
      `has` or `not`";
 const VALUES: &str = "a value: a number, a text in quotes, true, false, null, nan or inf";
 
@@ -237,11 +237,11 @@ impl<'a> FilterParser<'a> {
             "parent" => RunField::Parent,
             "params" => {
                 self.at += word.len();
-                let mut path = vec![self.name("param")?];
-                while self.rest().starts_with('.') {
-                    path.push(self.name("param")?);
-                }
-                return Ok(RunField::Param(path));
+                return Ok(RunField::Param(self.path("param")?));
+            }
+            "environment" => {
+                self.at += word.len();
+                return Ok(RunField::Environment(self.path("field of the environment")?));
             }
             "labels" => {
                 self.at += word.len();
@@ -270,6 +270,15 @@ impl<'a> FilterParser<'a> {
             None => format!("params.{name}"),
         };
         self.expected(&format!("{FIELDS}; did you mean `{meant}`?"))
+    }
+
+    /// Dots, each with a name.
+    fn path(&mut self, what: &str) -> Parsed<Vec<String>> {
+        let mut path = vec![self.name(what)?];
+        while self.rest().starts_with('.') {
+            path.push(self.name(what)?);
+        }
+        Ok(path)
     }
 
     /// A dot and a name.

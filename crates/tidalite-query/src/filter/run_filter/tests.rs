@@ -156,6 +156,7 @@ fn any_field() -> impl Strategy<Value = RunField> {
         Just(RunField::Group),
         Just(RunField::Reason),
         prop::collection::vec(any_name(), 1..4).prop_map(RunField::Param),
+        prop::collection::vec(any_name(), 1..4).prop_map(RunField::Environment),
         any_name().prop_map(RunField::Label),
     ]
 }

@@ -22,7 +22,7 @@ use tidalite_model::Param;
 ///
 /// Fields: `id`, `status` (`"running"`, `"finished"`, `"failed"`, `"lost"`), `started` and `ended` (RFC 3339, a date,
 /// or an integer of µs since 1970 UTC), `parent` (the parent run's id), `params.NAME`, `params.NAME.NAME` for params
-/// within params, and `labels.NAME`. A name with other characters than letters, digits, `_`, `-` and `/` is quoted:
+/// within params, `environment.NAME` likewise, and `labels.NAME`. A name with other characters than letters, digits, `_`, `-` and `/` is quoted:
 /// `params."learning rate"`.
 ///
 /// Values: numbers, text in `"` or `'`, `true`, `false`, `null`, `nan`, `inf`, `-inf`. In text `\"`, `\'`, `\\`,
