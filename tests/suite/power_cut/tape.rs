@@ -5,8 +5,8 @@
 
 use tidalite_testkit::Random;
 
-/// The unit that a disk writes whole.
-const SECTOR_BYTES: usize = 512;
+/// The unit that a disk writes whole. A file system does not survive less: the superblock of ext4 is 1,024 bytes.
+const SECTOR_BYTES: usize = 4096;
 
 /// One request to the disk.
 #[derive(Debug, Clone)]
@@ -77,21 +77,27 @@ impl<'a> Cuts<'a> {
     }
 }
 
-/// Writes what a request says; a torn one up to a sector.
+/// Writes what a request says; a torn one up to the end of a sector, or nothing of it.
 fn apply(request: &DiskRequest, content: &mut [u8], torn: Option<&mut Random>) {
     let DiskRequest::Write { offset, bytes } = request else { return };
-    let sectors = bytes.len().div_ceil(SECTOR_BYTES) as u64;
-    let kept =
-        torn.map_or(bytes.len(), |random| random.below(sectors) as usize * SECTOR_BYTES).min(bytes.len());
+    let kept = torn.map_or(bytes.len(), |random| {
+        let first = offset / SECTOR_BYTES;
+        let sectors = (offset + bytes.len()).div_ceil(SECTOR_BYTES) - first;
+        let end = (first + random.below(sectors as u64) as usize) * SECTOR_BYTES;
+        end.saturating_sub(*offset)
+    });
     content[*offset..offset + kept].copy_from_slice(&bytes[..kept]);
 }
 
 #[test]
 fn what_was_flushed_survives_and_the_rest_by_chance() {
-    let write = |at: usize, byte: u8| DiskRequest::Write { offset: at * 512, bytes: vec![byte; 512] };
+    let write = |at: usize, byte: u8| DiskRequest::Write {
+        offset: at * SECTOR_BYTES,
+        bytes: vec![byte; SECTOR_BYTES],
+    };
     let requests = vec![write(0, 1), DiskRequest::Flush, write(1, 2), write(2, 3)];
-    let tape = Tape { base: vec![0; 3 * 512], requests };
-    let sectors = |content: &[u8]| [content[0], content[512], content[1024]];
+    let tape = Tape { base: vec![0; 4 * SECTOR_BYTES], requests };
+    let sectors = |content: &[u8]| [content[0], content[SECTOR_BYTES], content[2 * SECTOR_BYTES]];
     let mut random = Random::new(1);
     let mut cuts = Cuts::new(&tape, true);
     assert_eq!(sectors(&cuts.state(0, Survivors::All, &mut random)), [0, 0, 0]);
@@ -103,6 +109,16 @@ fn what_was_flushed_survives_and_the_rest_by_chance() {
     }
     // A write of one sector is torn before it.
     assert_eq!(seen, [[1, 0, 0], [1, 0, 3], [1, 2, 0]].into());
+    // A write of two sectors and a half may end at the first or the second.
+    let wide = DiskRequest::Write { offset: 100, bytes: vec![9; 2 * SECTOR_BYTES + 10] };
+    let torn: std::collections::BTreeSet<usize> = (0..99)
+        .map(|_| {
+            let mut content = vec![0; 4 * SECTOR_BYTES];
+            apply(&wide, &mut content, Some(&mut random));
+            content.iter().filter(|byte| **byte == 9).count()
+        })
+        .collect();
+    assert_eq!(torn, [0, SECTOR_BYTES - 100, 2 * SECTOR_BYTES - 100].into());
     let mut lying = Cuts::new(&tape, false);
     assert_eq!(
         sectors(&lying.state(4, Survivors::None, &mut random)),

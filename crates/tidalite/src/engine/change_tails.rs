@@ -36,12 +36,18 @@ struct ChangeTail {
 }
 
 impl ChangeTails {
-    /// Reads what is new in a writer's log, and returns what it says from frame `from` on.
+    /// Reads what is new in a writer's log, and returns what it says from frame `from` on, of one run or of all.
     ///
     /// # Errors
     /// Those of reading the log.
-    pub(crate) fn poll(&self, vfs: &dyn Vfs, dir: &WriterDir, from: u64) -> Result<LoggedChanges> {
-        self.read(vfs, dir, from, LoggedChanges::clone)
+    pub(crate) fn poll(
+        &self,
+        vfs: &dyn Vfs,
+        dir: &WriterDir,
+        from: u64,
+        run: Option<&str>,
+    ) -> Result<LoggedChanges> {
+        self.read(vfs, dir, from, |logged| run.map_or_else(|| logged.clone(), |run| logged.of_run(run)))
     }
 
     /// As [`poll`](Self::poll), the greatest clock only.
@@ -88,6 +94,17 @@ impl ChangeTails {
     /// Drops the changes of all writers but these.
     pub(crate) fn keep(&self, writers: &BTreeSet<u32>) {
         self.tails.lock().unwrap_or_else(PoisonError::into_inner).retain(|w, _| writers.contains(w));
+    }
+}
+
+impl LoggedChanges {
+    /// What it says of one run. The others are not copied, since there may be thousands.
+    fn of_run(&self, run: &str) -> LoggedChanges {
+        LoggedChanges {
+            changes: self.changes.iter().filter(|(_, of, _)| of == run).cloned().collect(),
+            runs: self.runs.get(run).cloned().into_iter().collect(),
+            ..*self
+        }
     }
 }
 

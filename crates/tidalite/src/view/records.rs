@@ -16,7 +16,7 @@ use tidalite_model::{Moment, Result, RunRecord, TIME_US_MIN};
 pub(crate) struct RunRecords {
     /// Of a run that was not asked for, it has at most what logs say.
     pub(crate) runs: Arc<RunTable>,
-    /// Runs that logs have points of, perhaps without a record.
+    /// Runs that logs have points of, perhaps without a record; of one run, if one was asked for.
     logged: BTreeSet<String>,
     /// Of each writer that has a log: whether it lives, and its first frame that is not read here.
     writers: BTreeMap<u32, (bool, u64)>,
@@ -60,12 +60,12 @@ impl RunRecords {
         let noted = records.runs.values().map(RunRecord::clock_us).max().unwrap_or(TIME_US_MIN);
         let mut clock_us = noted.max(manifest.clock_us);
         for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
-            let logged = state.change_tails.poll(&*state.vfs, &dir, manifest.flushed(dir.writer))?;
+            let logged = state.change_tails.poll(&*state.vfs, &dir, manifest.flushed(dir.writer), run)?;
             records.writers.insert(dir.writer, (logged.alive, logged.next));
             records.writer_next = records.writer_next.max(dir.writer + 1);
             records.logged.extend(logged.runs);
             clock_us = clock_us.max(logged.clock_us);
-            changes.extend(logged.changes.into_iter().filter(|(_, of, _)| run.is_none_or(|run| of == run)));
+            changes.extend(logged.changes);
         }
         state.change_tails.keep(&records.writers.keys().copied().collect());
         if !changes.is_empty() {
