@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use tidalite::{Labels, Options, Pattern, Point, RowAt, Selection, SeriesKey, Store};
 use tidalite_testkit::points;
 
-type Found = (SeriesKey, Point);
+type FoundPoint = (SeriesKey, Point);
+/// Run, labels and step.
+type RowKey = (String, String, i64);
 
 /// Three runs of two ranks and one without labels; values repeat, and some are NaN.
 fn filled(store: &Store) {
@@ -39,7 +41,7 @@ fn float(batch: &RecordBatch, column: &str, row: usize) -> f64 {
 }
 
 /// The points of a batch in its order.
-fn in_order(batch: &RecordBatch) -> Vec<Found> {
+fn in_order(batch: &RecordBatch) -> Vec<FoundPoint> {
     let times = batch["time"].as_primitive::<TimestampMicrosecondType>();
     let of_row = |row: usize| {
         let labels = Labels::parse(&text(batch, "labels", row)).unwrap();
@@ -51,7 +53,7 @@ fn in_order(batch: &RecordBatch) -> Vec<Found> {
 }
 
 /// The same with the bits of values, since NaN equals nothing.
-fn bits(points: &[Found]) -> Vec<(String, i64, i64, u64)> {
+fn bits(points: &[FoundPoint]) -> Vec<(String, i64, i64, u64)> {
     points.iter().map(|(key, p)| (format!("{key:?}"), p.step, p.time_us, p.value.to_bits())).collect()
 }
 
@@ -97,7 +99,7 @@ fn pages_are_slices_of_the_sorted_points(select: &Selection, when: &str) {
 }
 
 fn rows_are_the_points_side_by_side(select: &Selection, when: &str) {
-    let mut expected: BTreeMap<(String, String, i64), (i64, BTreeMap<String, u64>)> = BTreeMap::new();
+    let mut expected: BTreeMap<RowKey, (i64, BTreeMap<String, u64>)> = BTreeMap::new();
     for (key, point) in points(select).unwrap() {
         let at = (key.run.to_string(), key.labels.as_str().to_string(), point.step);
         let row = expected.entry(at).or_insert((point.time_us, BTreeMap::new()));
@@ -124,11 +126,11 @@ fn rows_are_the_points_side_by_side(select: &Selection, when: &str) {
 
 fn exclusions_leave_out_what_they_name(store: &Store, when: &str) {
     let all = points(&store.select()).unwrap();
-    let without = |keep: &dyn Fn(&SeriesKey) -> bool| -> Vec<Found> {
+    let without = |keep: &dyn Fn(&SeriesKey) -> bool| -> Vec<FoundPoint> {
         all.iter().filter(|(key, _)| keep(key)).cloned().collect()
     };
     let has = |key: &SeriesKey, rank: &str| key.labels.get("rank").is_some_and(|r| r == rank);
-    let cases: Vec<(Selection, Vec<Found>)> = vec![
+    let cases: Vec<(Selection, Vec<FoundPoint>)> = vec![
         (store.select().exclude_metrics("grad/*"), without(&|key| !key.metric.starts_with("grad/"))),
         (store.select().metric("loss").exclude_metrics("lo*"), Vec::new()),
         (

@@ -49,7 +49,7 @@ pub use over_axis::{
     AxisBand, AxisFrame, AxisLine, AxisReach, OverAxis, over_band_schema, over_chart_schema,
     over_points_schema,
 };
-pub use points::{PointColumn, PointSort, Points, PointsView, Repeats, merge};
+pub use points::{PointField, PointSort, Points, PointsView, Repeats, merge};
 pub use run_list::{RunColumn, RunSort};
 pub use transform::{CounterChanges, Transform, TransformChain};
 pub use words::similar_names;

@@ -101,8 +101,8 @@ pub use tidalite_model::{
 };
 pub use tidalite_parts::ColumnEncodings;
 pub use tidalite_query::{
-    Aggregate, AlignOn, By, Calendar, ChartBucket, ChartBuckets, Compare, Fill, Pattern, Percent,
-    PointColumn, PointSort, Repeats, RunColumn, RunField, RunFilter, RunSort, Transform, TwoLevels, XAxis,
+    Aggregate, AlignOn, By, Calendar, ChartBucket, ChartBuckets, Compare, Fill, Pattern, Percent, PointField,
+    PointSort, Repeats, RunColumn, RunField, RunFilter, RunSort, Transform, TwoLevels, XAxis,
     aggregate_schema, band_schema, chart_schema, moment_us, over_band_schema, over_chart_schema,
     over_points_schema, points_schema, similar_names,
 };

@@ -129,8 +129,8 @@ impl Recording {
 
     /// Cuts the power in this many states and checks each. Returns how many went wrong and the first of them; and how often rows
     /// were lost that were accepted only.
-    fn cut(&self, states: usize, flushes: bool, random: &mut Random) -> Outcome {
-        let mut outcome = Outcome::default();
+    fn cut(&self, states: usize, flushes: bool, random: &mut Random) -> CutOutcome {
+        let mut outcome = CutOutcome::default();
         let mut cuts = Cuts::new(&self.tape, flushes);
         let all = self.tape.requests.len();
         // Memory where there is a file system of it, since each state is a file.
@@ -160,7 +160,7 @@ impl Recording {
 }
 
 #[derive(Default)]
-struct Outcome {
+struct CutOutcome {
     wrong: usize,
     first: Option<String>,
     /// Rows found in all states together.

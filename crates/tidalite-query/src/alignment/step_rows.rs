@@ -181,11 +181,16 @@ mod tests {
     use std::collections::BTreeMap;
     use tidalite_model::Labels;
 
+    /// Step, time and value.
+    type StepPoint = (i64, i64, f64);
+    /// The time, and the value of each metric.
+    type ExpectedRow = (i64, BTreeMap<usize, f64>);
+
     fn key(run: &str, metric: &str, labels: &str) -> SeriesKey {
         SeriesKey::new(run, metric, Labels::parse(labels).unwrap())
     }
 
-    fn points(rows: &[(i64, i64, f64)]) -> Points {
+    fn points(rows: &[StepPoint]) -> Points {
         let mut points = Points::default();
         rows.iter().for_each(|&(step, time, value)| points.push(step, 0, time, value));
         points
@@ -204,12 +209,12 @@ mod tests {
                 0..12,
             ),
         ) {
-            let mut given: BTreeMap<(usize, usize, usize), Vec<(i64, i64, f64)>> = BTreeMap::new();
+            let mut given: BTreeMap<(usize, usize, usize), Vec<StepPoint>> = BTreeMap::new();
             for (run, metric, rank, mut rows) in series {
                 rows.sort_by_key(|row| row.0);
                 given.insert((run, metric, rank), rows);
             }
-            let mut expected: BTreeMap<(usize, usize, i64), (i64, BTreeMap<usize, f64>)> = BTreeMap::new();
+            let mut expected: BTreeMap<(usize, usize, i64), ExpectedRow> = BTreeMap::new();
             for (&(run, metric, rank), rows) in &given {
                 for &(step, time, value) in rows {
                     let row = expected.entry((run, rank, step)).or_insert((time, BTreeMap::new()));

@@ -13,4 +13,4 @@ pub use columns::{Points, PointsView};
 pub use merge::merge;
 pub use repeats::Repeats;
 pub(crate) use rising::rises;
-pub use sort::{PointColumn, PointSort};
+pub use sort::{PointField, PointSort};

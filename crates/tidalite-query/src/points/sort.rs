@@ -11,16 +11,16 @@ use tidalite_model::{Error, Result};
 /// As text it is the column, with `-` before it for descending: `time`, `-time`.
 ///
 /// ```
-/// use tidalite_query::{PointColumn, PointSort};
+/// use tidalite_query::{PointField, PointSort};
 /// let newest: PointSort = "-time".parse()?;
-/// assert_eq!(newest, PointSort { by: PointColumn::Time, descending: true });
+/// assert_eq!(newest, PointSort { by: PointField::Time, descending: true });
 /// assert_eq!(newest.to_string(), "-time");
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PointSort {
     /// The column.
-    pub by: PointColumn,
+    pub by: PointField,
     /// Whether the greatest comes first.
     pub descending: bool,
 }
@@ -28,7 +28,7 @@ pub struct PointSort {
 /// A column that orders points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum PointColumn {
+pub enum PointField {
     /// The step; word `step`.
     Step,
     /// The time; word `time`.
@@ -37,17 +37,17 @@ pub enum PointColumn {
     Value,
 }
 
-const COLUMNS: [(&str, PointColumn); 3] =
-    [("step", PointColumn::Step), ("time", PointColumn::Time), ("value", PointColumn::Value)];
+const COLUMNS: [(&str, PointField); 3] =
+    [("step", PointField::Step), ("time", PointField::Time), ("value", PointField::Value)];
 
 impl PointSort {
     /// An integer for the point at this index: points are ordered as these integers are. Needs the column.
     pub fn rank(self, points: &Points, index: usize) -> i64 {
         let rank = match self.by {
-            PointColumn::Step => points.steps[index],
-            PointColumn::Time => points.times_us[index],
-            PointColumn::Value if points.values[index].is_nan() => return i64::MAX,
-            PointColumn::Value => rank_of_float(points.values[index]),
+            PointField::Step => points.steps[index],
+            PointField::Time => points.times_us[index],
+            PointField::Value if points.values[index].is_nan() => return i64::MAX,
+            PointField::Value => rank_of_float(points.values[index]),
         };
         // The complement turns the order round and never overflows.
         if self.descending { !rank } else { rank }

@@ -1,19 +1,11 @@
-//! What a selection leaves out, by metric and by label.
+//! Selections that leave out metrics and labels.
 
 use super::planning::match_any;
 use super::selection::Selection;
 use crate::view::snapshot::Snapshot;
 use std::collections::BTreeMap;
-use std::fmt;
 use tidalite_model::Result;
 use tidalite_query::{LabelMatcher, NameMatcher, Pattern};
-
-/// Metrics and labels whose series are not selected.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Exclusions {
-    metrics: Vec<Pattern>,
-    labels: Vec<(String, Pattern)>,
-}
 
 impl Selection {
     /// Leaves out metrics by their name, which is taken as [`metrics`](Self::metrics) takes it; given several times, all of them.
@@ -64,32 +56,6 @@ impl Selection {
     pub(super) fn label_matcher(&self, snapshot: &Snapshot) -> Result<LabelMatcher> {
         let labels = LabelMatcher::new(by_key(&self.labels, snapshot)?);
         Ok(labels.excluding(by_key(&self.excluded.labels, snapshot)?))
-    }
-}
-
-impl Exclusions {
-    pub(super) fn is_empty(&self) -> bool {
-        self.metrics.is_empty() && self.labels.is_empty()
-    }
-
-    pub(super) fn excludes_labels(&self) -> bool {
-        !self.labels.is_empty()
-    }
-
-    pub(super) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
-        self.metrics.iter().chain(self.labels.iter().map(|(_, value)| value))
-    }
-
-    pub(super) fn patterns_mut(&mut self) -> impl Iterator<Item = &mut Pattern> {
-        self.metrics.iter_mut().chain(self.labels.iter_mut().map(|(_, value)| value))
-    }
-}
-
-impl fmt::Display for Exclusions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let metrics = self.metrics.iter().map(|name| format!("metric {name}"));
-        let labels = self.labels.iter().map(|(key, value)| format!("label {key}={value}"));
-        f.write_str(&metrics.chain(labels).collect::<Vec<_>>().join(", "))
     }
 }
 

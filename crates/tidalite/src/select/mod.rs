@@ -14,6 +14,7 @@ mod chart;
 pub(crate) mod cursor;
 mod damage;
 mod exclude;
+mod exclusions;
 pub(crate) mod explain;
 pub(crate) mod follow;
 mod groups;

@@ -1,6 +1,6 @@
 //! Which points are selected: runs, metrics, labels, ranges, and the rules for which points count.
 
-use super::exclude::Exclusions;
+use super::exclusions::Exclusions;
 use crate::engine::on_damage::{DamageReport, OnDamage};
 use crate::engine::store::Store;
 use crate::parts::meter::Meter;

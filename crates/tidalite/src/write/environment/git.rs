@@ -1,7 +1,7 @@
 //! The commit, branch and remote of the repository around a folder, read from the files that git keeps
 //! ([gitrepository-layout](https://git-scm.com/docs/gitrepository-layout)).
 
-use super::{read, text};
+use super::fields::{read, text};
 use std::path::{Path, PathBuf};
 use tidalite_model::Params;
 

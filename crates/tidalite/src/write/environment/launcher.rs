@@ -1,6 +1,6 @@
 //! Ids of jobs and ranks, from the variables that schedulers and launchers set.
 
-use super::text;
+use super::fields::text;
 use tidalite_model::{Param, Params};
 
 /// Variables of schedulers; the field is the name in lower case.

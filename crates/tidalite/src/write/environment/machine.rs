@@ -1,6 +1,6 @@
 //! User, host, system, processors, memory and graphics processors, from what the kernel shows as files.
 
-use super::{Found, read, text, variable};
+use super::fields::{CapturedFields, read, text, variable};
 use std::path::Path;
 use tidalite_model::Param;
 
@@ -9,13 +9,13 @@ const BYTES_MAX: u64 = 64 << 10;
 /// The most graphics processors that are named.
 const GPUS_MAX: usize = 64;
 
-pub(super) fn describe(found: &mut Found) {
+pub(super) fn describe(found: &mut CapturedFields) {
     let file = |path: &str| read(Path::new(path), BYTES_MAX);
     found.put("user", variable("USER").or_else(|| variable("LOGNAME")).map(|user| text(&user)));
     found.put("host", file("/proc/sys/kernel/hostname").map(|host| text(host.trim())));
     let release = file("/proc/sys/kernel/osrelease").map(|release| format!(" {}", release.trim()));
     found.put("os", Some(text(&format!("{}{}", std::env::consts::OS, release.unwrap_or_default()))));
-    let mut cpu = Found::default();
+    let mut cpu = CapturedFields::default();
     let count = std::thread::available_parallelism().ok().and_then(|n| i64::try_from(n.get()).ok());
     cpu.put("count", count.map(Param::Int));
     cpu.put("model", file("/proc/cpuinfo").and_then(|info| after(&info, "model name")));
