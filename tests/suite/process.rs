@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -89,6 +89,12 @@ impl Player {
         let status = self.child.wait().unwrap();
         assert!(status.success(), "a process ended with {status}; it said {rest:?}");
         rest
+    }
+
+    /// Waits for the process to end in whatever way, and gives its remaining lines.
+    pub(crate) fn last_words(mut self) -> (Vec<String>, ExitStatus) {
+        let rest = self.rest();
+        (rest, self.child.wait().unwrap())
     }
 
     fn rest(&mut self) -> Vec<String> {

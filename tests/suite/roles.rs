@@ -20,6 +20,7 @@ fn a_process_started_by_a_test_plays_its_role() {
         "watcher" => crate::watch::watcher(store),
         "unwritable writer" => crate::dead_ends::unwritable::writer(store),
         "limited writer" => crate::dead_ends::unwritable::limited(store, &arg),
+        "scarce writer" => crate::dead_ends::scarce::writer(store, &arg),
         other => panic!("there is no role {other:?}"),
     }
 }

@@ -76,7 +76,7 @@ fn targets(root: &Path) -> Vec<String> {
 }
 
 /// The platform that the compiler runs on.
-fn host() -> Result<String, String> {
+pub(crate) fn host() -> Result<String, String> {
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = Command::new(compiler).arg("-vV").output();
     let version = version.map_err(|e| format!("cannot start rustc: {e}"))?;

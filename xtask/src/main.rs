@@ -13,6 +13,7 @@ mod figures;
 mod fuzzing;
 mod planted;
 mod python;
+mod sanitize;
 mod steps;
 mod tidy;
 
@@ -34,6 +35,7 @@ cargo xtask <command>
   figures   measures the figures in the documents and writes them there; `figures TEXT` only commands that contain TEXT
   slow      tests with Lightning, transformers and torch, which take 6 GB of disk
   planted   plants bugs in a copy, and runs the test that has to fail for each (half an hour); `planted TEXT` only some
+  sanitize  the unit tests of the disk and the log under AddressSanitizer (minutes)
   deny      advisories, licences and sources of the dependencies, by cargo-deny
   soak      the long test groups, in release mode (hours)
 ";
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         ["slow"] => steps.add("Python loggers", || python::loggers(&root())),
         ["planted"] => steps.add("planted bugs", || planted::check(&root(), "")),
         ["planted", only] => steps.add("planted bugs", || planted::check(&root(), only)),
+        ["sanitize"] => steps.add("AddressSanitizer", || sanitize::check(&root())),
         ["tidy"] => house_rules(&mut steps),
         ["deny"] => steps.add("dependencies", || deny(Absent::Fail)),
         ["soak"] => steps.add("long tests", || {

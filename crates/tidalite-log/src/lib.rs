@@ -46,6 +46,7 @@ pub use format::{
 };
 pub use replay::{
     LogFinding, LogFindingKind, LostFrames, Progress, Replayed, Resume, TailReader, replay, replay_range,
+    segments_gone,
 };
 pub use sink::{BatchRef, LayoutId, LogSink, Row, SeriesId, Values};
 pub use writer::{Durability, Log, LogOptions, RowHead, Watermark};

@@ -340,4 +340,16 @@ mod tests {
         t.merge(&s);
         assert_eq!((t.mean(), t.count), (Some(2.0), 4));
     }
+
+    #[test]
+    fn a_summary_with_more_values_of_a_kind_than_points_is_impossible() {
+        let sound = of(&[(0, 1.0), (1, 2.0)]);
+        assert!(sound.is_possible());
+        // The last two counts add up to the number of points again, modulo 2^64.
+        let more = Summary { finite: 3, ..sound.clone() };
+        let overflows = Summary { finite: u64::MAX, nan: 3, ..sound.clone() };
+        assert!(!more.is_possible() && !overflows.is_possible());
+        let huge = Summary { count: u64::MAX, finite: u64::MAX, ..sound };
+        assert!(!huge.is_possible());
+    }
 }

@@ -1,5 +1,6 @@
 //! The manifest's entry for a part: enough to skip the part in a query without opening it, and to check it when opened.
 
+use crate::schema::TILES_MAX;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use tidalite_model::{Moment, WriteOrder};
@@ -87,7 +88,25 @@ pub struct RollupMeta {
     pub footer_crc32c: u32,
 }
 
+/// No part has more rows, series, runs, buckets or bytes of a file. A manifest of at most 1 GiB lists fewer than 2^22 parts, so
+/// that sums over them do not overflow.
+const NUMBER_MAX: u64 = 1 << 42;
+
 impl PartMeta {
+    /// Whether its numbers and ranges can be those of a part: for one that was read, since a file may say anything.
+    pub fn is_possible(&self) -> bool {
+        let of_rollups = self.rollups.map_or([0; 3], |r| [r.rows, r.bytes, r.footer_bytes]);
+        let thinned = self.thinned.unwrap_or(0);
+        let own = [self.rows, thinned, self.series, self.runs, self.bytes, self.series_bytes];
+        self.tiles <= TILES_MAX
+            && own.iter().chain(&of_rollups).all(|&n| n <= NUMBER_MAX)
+            && self.footer_bytes <= self.bytes
+            && self.run_min <= self.run_max
+            && self.step_min <= self.step_max
+            && self.time_min_us <= self.time_max_us
+            && of_rollups[2] <= of_rollups[1]
+    }
+
     /// Bytes of all its files.
     pub fn files_bytes(&self) -> u64 {
         let rollups = self.rollups.map_or(0, |r| r.bytes);

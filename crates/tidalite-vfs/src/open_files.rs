@@ -164,6 +164,10 @@ impl ReadFile for LimitedFile {
         self.file()?.read_at(offset, buf)
     }
 
+    fn skip_hole(&self, offset: u64) -> Result<u64> {
+        self.file()?.skip_hole(offset)
+    }
+
     fn path(&self) -> &Path {
         &self.path
     }

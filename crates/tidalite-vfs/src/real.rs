@@ -418,6 +418,20 @@ impl ReadFile for RealReadFile {
         Ok(done)
     }
 
+    #[cfg(target_os = "linux")]
+    fn skip_hole(&self, offset: u64) -> Result<u64> {
+        // Elsewhere, holes have been reported where data was written and not yet on the disk.
+        if !statfs::may_map(&self.file).unwrap_or(false) {
+            return Ok(offset);
+        }
+        match rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Data(offset)) {
+            Ok(data) => Ok(data),
+            // Only a hole follows, or nothing.
+            Err(Errno::NXIO) => Ok(self.len()?.max(offset)),
+            Err(_) => Ok(offset),
+        }
+    }
+
     fn path(&self) -> &Path {
         &self.path
     }

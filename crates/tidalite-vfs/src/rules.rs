@@ -39,6 +39,32 @@ fn a_file_reads_back_as_written() {
     });
 }
 
+/// Data that was stored through a mapping and not yet synced counts, as do single bytes far apart.
+#[test]
+fn what_is_skipped_as_a_hole_holds_no_data() {
+    on_each(|vfs, dir| {
+        const BYTES: u64 = 16 << 20;
+        let path = dir.join("s");
+        let segment = vfs.create_segment(&path, BYTES).unwrap();
+        let written = [0, 4096 * 3 + 8, 5 << 20, BYTES - 8];
+        for at in written {
+            segment.write_at(at, &[7; 8]).unwrap();
+        }
+        let reader = vfs.open(&path).unwrap();
+        let mut from = 0;
+        for at in written {
+            let found = reader.skip_hole(from).unwrap();
+            assert!((from..=at).contains(&found), "{found} from {from} on, before {at}");
+            from = at + 8;
+        }
+        assert!((from..=BYTES).contains(&reader.skip_hole(from).unwrap()));
+        assert_eq!(reader.skip_hole(BYTES + 9).unwrap(), BYTES + 9);
+        let mut last = [0; 8];
+        reader.read_exact_at(BYTES - 8, &mut last).unwrap();
+        assert_eq!(last, [7; 8]);
+    });
+}
+
 #[test]
 fn a_taken_name_is_busy_and_its_file_unchanged() {
     on_each(|vfs, dir| {

@@ -123,6 +123,12 @@ pub trait ReadFile: Debug + Send + Sync {
         ))
     }
 
+    /// The first byte from `offset` on that may be other than zero, as far as the file system says without reading. All before
+    /// it are zeros. `offset` where it does not say, and the length of the file where only zeros follow.
+    fn skip_hole(&self, offset: u64) -> Result<u64> {
+        Ok(offset)
+    }
+
     /// The path with which it was opened.
     fn path(&self) -> &Path;
 

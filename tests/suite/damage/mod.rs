@@ -6,10 +6,13 @@
 
 mod answers;
 mod change;
+mod gone_logs;
 mod hostile;
 mod judge;
 mod salvage;
 mod sample;
+#[cfg(target_os = "linux")]
+mod sparse;
 #[cfg(unix)]
 mod strangers;
 mod swapped;

@@ -1,12 +1,14 @@
 //! Things in a store that a store does not make: links, pipes, sockets, folders. None is followed, waited for, or deleted
 //! together with what it leads to; an answer that lacks their rows says so or is an error.
 
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidalite::{ErrorKind, Options, Result, Store};
 
@@ -15,7 +17,7 @@ const ROWS: i64 = 50;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A store with files of every kind: two parts, one with rollups and hidden points, a writer that is gone, and rows in a log.
-fn make(path: &Path) {
+pub(super) fn make(path: &Path) {
     let gone = Options::new().background(false).open(path).unwrap();
     gone.run("gone").start().unwrap().finish().unwrap();
     gone.flush().unwrap();
@@ -37,7 +39,7 @@ fn make(path: &Path) {
 }
 
 /// All files and folders below a folder, by their path from it.
-fn below(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
@@ -59,16 +61,29 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files.map(|path| (path.clone(), fs::read(folder.join(path)).unwrap())).collect()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
 }
 
-fn points(store: &Store) -> Result<usize> {
+pub(super) fn points(store: &Store) -> Result<usize> {
     let mut rows = 0;
     for batch in store.select().points()? {
         rows += batch?.num_rows();
     }
     Ok(rows)
+}
+
+/// A batch that becomes a staged part.
+pub(super) fn large_batch() -> RecordBatch {
+    const BATCH_ROWS: i64 = 17_000;
+    let text = |text: &str| Arc::new(StringArray::from(vec![text; BATCH_ROWS as usize])) as ArrayRef;
+    let columns: [(&str, ArrayRef); 4] = [
+        ("run", text("batch")),
+        ("metric", text("loss")),
+        ("step", Arc::new(Int64Array::from_iter_values(0..BATCH_ROWS))),
+        ("value", Arc::new(Float64Array::from_iter_values((0..BATCH_ROWS).map(|step| step as f64)))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
 }
 
 /// Does everything with a store. Returns the visible points that it gave, and whether anything failed as damage or was
@@ -196,42 +211,6 @@ fn impossible_numbers_lose_no_row_and_stop_no_writer() {
     for (name, bytes) in &files {
         assert!(fs::read(store.join(name)).unwrap() == *bytes, "{name} was changed");
     }
-}
-
-/// A file that is as long as a disk image and holds nothing, or what it held before and then nothing.
-#[test]
-fn a_sparse_file_in_any_place_costs_little_memory() {
-    const SPARSE_BYTES: u64 = 1 << 30;
-    let dir = tempfile::tempdir().unwrap();
-    let sound = dir.path().join("sound");
-    make(&sound);
-    let whole = points(&Options::new().read_only(true).open(&sound).unwrap()).unwrap();
-    let (mut slowest, mut tried) = (Duration::ZERO, 0);
-    for place in below(&sound).into_iter().filter(|place| sound.join(place).is_file()) {
-        for keeps in [false, true] {
-            let here = tempfile::tempdir().unwrap();
-            let store = here.path().join("store");
-            copy(&sound, &store);
-            let file = fs::File::options().write(true).open(store.join(&place)).unwrap();
-            file.set_len(if keeps { file.metadata().unwrap().len() } else { 0 }).unwrap();
-            file.set_len(SPARSE_BYTES).unwrap();
-            let start = Instant::now();
-            let reader = Options::new().read_only(true).open(&store);
-            let given = reader
-                .and_then(|store| Ok((points(&store)?, store.stats().map(drop), store.verify().map(drop))));
-            let took = start.elapsed();
-            assert!(took < PATIENCE, "{place:?}: {took:?}");
-            slowest = slowest.max(took);
-            // The last segments of a writer that is gone are zeros as after a crash.
-            let is_end = !keeps && place.extension().is_some_and(|e| e == "seg");
-            let complete = given.as_ref().is_ok_and(|(rows, ..)| *rows == whole);
-            assert!(given.is_err() || complete || is_end, "{place:?}, keeps: {keeps}");
-            tried += 1;
-        }
-    }
-    let largest = crate::allocation::largest();
-    assert!(largest <= super::ALLOCATION_MAX, "{largest} bytes were allocated at once");
-    crate::note(&format!("sparse files of 1 GiB: {tried} places, the slowest took {slowest:?}"));
 }
 
 /// The files of a store in the place of those of another one.

@@ -6,4 +6,6 @@ mod copies;
 mod full;
 mod reopened;
 #[cfg(target_os = "linux")]
+pub(crate) mod scarce;
+#[cfg(target_os = "linux")]
 pub(crate) mod unwritable;

@@ -54,14 +54,14 @@ fn a_log_file_written_by_system_calls_that_is_made_immutable_is_an_error() {
     assert!(found == rows || found + 1 == rows, "{found} of {rows}");
 }
 
-fn limit(resource: libc::__rlimit_resource_t, bytes: u64) {
+pub(super) fn limit(resource: libc::__rlimit_resource_t, bytes: u64) {
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
     // SAFETY: `limit` lives until the call returns.
     assert_eq!(unsafe { libc::setrlimit(resource, &raw const limit) }, 0);
 }
 
 /// Bytes of address space that this process has.
-fn address_space() -> u64 {
+pub(super) fn address_space() -> u64 {
     let pages = fs::read_to_string("/proc/self/statm").unwrap();
     pages.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096
 }

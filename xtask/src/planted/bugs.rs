@@ -146,13 +146,37 @@ pub(super) const BUGS: &[PlantedBug] = &[
         name: "living-writer-taken-for-dead",
         file: "crates/tidalite-log/src/dir.rs",
         edits: &[("Ok(lock) => Ok(lock.is_none()),", "Ok(lock) => Ok(!PLANTED && lock.is_none()),")],
-        test: "concurrency::a_snapshot_reads_the_same_after_flush_compaction_and_collection",
+        test: "beginnings::a_writer_that_lives_is_read_on_after_each_look_and_its_run_is_running",
     },
     PlantedBug {
         name: "beginning-writer-taken-for-dead",
         file: "crates/tidalite-log/src/dir.rs",
         edits: &[("numbers => !numbers?.is_empty(),", "numbers => !numbers?.is_empty() || PLANTED,")],
         test: "beginnings::a_writer_that_is_looked_at_while_it_begins_is_read_once_it_writes",
+    },
+    PlantedBug {
+        name: "own-frames-not-missed",
+        file: "crates/tidalite/src/engine/log_tail.rs",
+        edits: &[(
+            "match accepted.and_then(|accepted| end.lacks(dir, accepted)) {",
+            "match accepted.filter(|_| !PLANTED).and_then(|accepted| end.lacks(dir, accepted)) {",
+        )],
+        test: "damage::gone_logs::a_process_misses_what_it_has_logged_itself",
+    },
+    PlantedBug {
+        name: "staged-before-the-first-segment",
+        file: "crates/tidalite/src/write/ingest.rs",
+        edits: &[("    log.begin()?;\n", "    if !PLANTED { log.begin()?; }\n")],
+        test: "damage::gone_logs::a_writer_that_begins_with_a_large_batch_is_never_called_damaged",
+    },
+    PlantedBug {
+        name: "holes-read",
+        file: "crates/tidalite-vfs/src/real.rs",
+        edits: &[(
+            "if !statfs::may_map(&self.file).unwrap_or(false) {",
+            "if PLANTED || !statfs::may_map(&self.file).unwrap_or(false) {",
+        )],
+        test: "damage::sparse::a_sparse_file_in_any_place_costs_little_memory_and_few_bytes_to_read",
     },
     PlantedBug {
         name: "child-writes-to-its-parents-log",

@@ -21,7 +21,7 @@ mod window;
 
 pub use finding::{LogFinding, LogFindingKind, LostFrames};
 pub use poll::Progress;
-pub use tail::{Replayed, Resume, TailReader};
+pub use tail::{Replayed, Resume, TailReader, segments_gone};
 
 use crate::dir::WriterDir;
 use crate::sink::LogSink;

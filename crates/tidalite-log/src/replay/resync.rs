@@ -54,9 +54,15 @@ pub(super) fn next_frame(
             return Ok(None);
         }
         // A head contains a non-zero tag, so no head begins more than its size before the first non-zero byte.
-        let skip = leading_zeros(held).saturating_sub(FRAME_HEAD_BYTES) / 8 * 8;
+        let (zeros, all) = (leading_zeros(held), held.len());
+        let skip = zeros.saturating_sub(FRAME_HEAD_BYTES) / 8 * 8;
         if skip > 0 {
             offset += skip as u64;
+            if zeros == all {
+                // The hole ends where data begins, and a head may begin before its first byte that is not zero.
+                let data = window.skip_hole(offset + (zeros - skip) as u64)?;
+                offset = offset.max(data.saturating_sub(FRAME_HEAD_BYTES as u64) / 8 * 8);
+            }
             continue;
         }
         let heads = held.windows(FRAME_HEAD_BYTES).step_by(8).enumerate();
@@ -165,12 +171,13 @@ pub(super) fn end_of_data(window: &mut SegmentWindow, from: u64) -> Result<u64> 
         if held.is_empty() {
             return Ok(end);
         }
+        let bytes = held.len() as u64;
         if leading_zeros(held) < held.len()
             && let Some(last) = held.iter().rposition(|&b| b != 0)
         {
             end = at + last as u64 + 1;
         }
-        at += held.len() as u64;
+        at = window.skip_hole(at + bytes)?;
     }
 }
 

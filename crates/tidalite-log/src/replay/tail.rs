@@ -66,6 +66,39 @@ impl Resume {
         let finding = LogFinding::new(LogFindingKind::Damage, &path, self.offset, 0, &what);
         Some(finding.losing_frames(None, LostFrames::of(self.ordinal, None, u64::MAX, None)))
     }
+
+    /// Damage if a log ends here, and before frame `accepted`: its writer has appended every frame before that one. Segments
+    /// were removed or cut.
+    pub fn lacks(&self, dir: &WriterDir, accepted: u64) -> Option<LogFinding> {
+        let lost = accepted.checked_sub(self.ordinal).filter(|&lost| lost > 0)?;
+        let what = format!(
+            "{lost} frames from frame {} of the writer on are missing, which this process has logged",
+            self.ordinal
+        );
+        let finding = LogFinding::new(LogFindingKind::MissingSegment, &dir.path, 0, 0, &what);
+        let gone = LostFrames::of(self.ordinal, Some(lost), u64::MAX, None);
+        Some(finding.losing_frames(Some(lost), gone))
+    }
+}
+
+/// Damage if a writer of which nothing is flushed has no segment, and files that it makes only after its first segment lie in
+/// its folder; `is_later` says which. Without such a file, nothing tells whether the writer ever had a segment.
+///
+/// # Errors
+/// Disk errors. `NotFound` if the folder is gone.
+pub fn segments_gone(
+    vfs: &dyn Vfs,
+    dir: &WriterDir,
+    is_later: impl Fn(&str) -> bool,
+) -> Result<Option<LogFinding>> {
+    let begun = vfs.read_dir(&dir.path)?.iter().any(|name| is_later(name));
+    // Looked at afterwards: a segment that was there before such a file is found now.
+    if !begun || !dir.segment_numbers(vfs)?.is_empty() {
+        return Ok(None);
+    }
+    let what = "all segments of the writer are missing: what lies here is made only after the first one";
+    let finding = LogFinding::new(LogFindingKind::MissingSegment, &dir.path, 0, 0, what);
+    Ok(Some(finding.losing_frames(None, LostFrames::of(0, None, u64::MAX, None))))
 }
 
 /// Reads one writer's log and keeps its position. Each poll delivers what is new.

@@ -81,6 +81,11 @@ impl SegmentWindow {
         read.map(|_| ())
     }
 
+    /// The first offset from `offset` on, up to the limit, where a byte may not be zero. Nothing is read.
+    pub(super) fn skip_hole(&self, offset: u64) -> Result<u64> {
+        Ok(self.file.skip_hole(offset)?.min(self.limit).max(offset))
+    }
+
     /// Drops the buffer, so that the file is read again.
     pub(super) fn forget(&mut self) {
         self.bytes.clear();

@@ -120,6 +120,16 @@ impl Log {
         self.shared.fork.forked()
     }
 
+    /// Makes the first segment, and its name durable, unless there is one: files that the caller makes in the writer's folder
+    /// from now on show that there was a segment. See [`segments_gone`](crate::segments_gone).
+    ///
+    /// # Errors
+    /// See [`Log`].
+    pub fn begin(&self) -> Result<()> {
+        self.shared.check_fork()?;
+        self.shared.begin()
+    }
+
     /// The handle of a series. Equal keys get the same handle.
     ///
     /// # Errors

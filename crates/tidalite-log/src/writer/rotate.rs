@@ -70,6 +70,20 @@ impl LogShared {
         Ok(state)
     }
 
+    /// Makes the first segment, and its name durable, unless there is one.
+    pub(super) fn begin(self: &Arc<Self>) -> Result<()> {
+        let mut state = self.state();
+        self.check_usable(&state)?;
+        if state.number > 0 {
+            return Ok(());
+        }
+        while state.number == 0 {
+            state = self.next_segment(state, 0)?;
+        }
+        drop(state);
+        self.vfs.sync_dir(&self.dir.path)
+    }
+
     /// The size of the segment after the current one: twice its size, up to the maximum. After a segment that was
     /// sealed before it was full: the same size again.
     fn next_bytes(&self, state: &LogState) -> u64 {

@@ -131,3 +131,17 @@ fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
     }
     assert!(refused > 1000 && read > 1000, "{refused} {read}");
 }
+
+#[test]
+fn a_row_with_more_finite_values_than_points_is_corrupt_when_its_summary_is_read() {
+    let written = WrittenPart::new(vec![many(3)]);
+    let part = written.open().unwrap();
+    let mut rows: Vec<SeriesRow> = (0..3).map(|row| part.series().row(row).unwrap()).collect();
+    rows[1].summary.finite = 2;
+    let path = &written.paths.series;
+    let (file, heads) = SeriesFile::open(encode_series(&rows).unwrap().into(), path, None, false).unwrap();
+    let table = SeriesTable::new(Box::new(file), heads, path, 0).unwrap();
+    assert_eq!(table.row(0).unwrap(), rows[0]);
+    let error = table.row(1).expect_err("one point has at most one finite value");
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Corrupt, Some(&**path)), "{error}");
+}

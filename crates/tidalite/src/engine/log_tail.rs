@@ -7,6 +7,7 @@ use super::cooling::TailRoom;
 use super::tail::TailData;
 use super::tail_shape::{StepReach, TailRange, TailShape};
 use super::threads::Pool;
+use crate::files::staged::is_staged;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 use tidalite_log::{Life, LogFinding, Progress, Resume, SeriesId, TailReader, WriterDir};
@@ -57,6 +58,26 @@ impl TailView {
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, LogTail> {
         self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of frames that are missing although nothing that was read shows it: those before `accepted`, if this process
+    /// wrote the log, and all if only what comes after them is there. `flushed` says whether the manifest lists the writer.
+    ///
+    /// # Errors
+    /// Those of listing the writer's folder.
+    pub(crate) fn note_missing(&self, vfs: &dyn Vfs, accepted: Option<u64>, flushed: bool) -> Result<()> {
+        let held = self.read();
+        let Some(end) = held.resume.filter(|_| held.findings.is_empty()) else { return Ok(()) };
+        let dir = held.reader.dir();
+        let missing = match accepted.and_then(|accepted| end.lacks(dir, accepted)) {
+            None if end.segment == 0 && !flushed => tidalite_log::segments_gone(vfs, dir, is_staged)?,
+            missing => missing,
+        };
+        drop(held);
+        if let Some(missing) = missing {
+            self.tail.write().unwrap_or_else(PoisonError::into_inner).findings.push(missing);
+        }
+        Ok(())
     }
 
     /// The points of series at these steps, one `Points` each: what was frozen first, then block by block, then those of

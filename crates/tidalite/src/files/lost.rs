@@ -7,6 +7,7 @@
 use super::finding::Finding;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 use tidalite_log::{LogFinding, WriterDir};
 use tidalite_model::{Labels, Moment, Seq, SeriesKey};
@@ -134,6 +135,11 @@ impl Lost {
     /// A file whose content is unknown.
     pub(crate) fn file(root: &Path, path: &Path) -> Lost {
         Lost::at(root, path)
+    }
+
+    /// The frames of a writer whose folder is gone.
+    pub(crate) fn log(root: &Path, folder: &Path, writer: u32, frames: Range<u64>) -> Lost {
+        Lost { frames: Some((writer, frames.start, Some(frames.end))), ..Lost::at(root, folder) }
     }
 
     /// What a log has lost by a finding; `None` if nothing. `of_part` says whether a staged part may belong to it, whose runs

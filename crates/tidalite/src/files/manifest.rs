@@ -142,6 +142,11 @@ impl Manifest {
         self.writers.binary_search_by_key(&writer, |w| w.writer).map_or(0, |at| self.writers[at].flushed)
     }
 
+    /// Whether it says how far this writer's log is flushed.
+    pub(crate) fn lists(&self, writer: u32) -> bool {
+        self.writers.binary_search_by_key(&writer, |w| w.writer).is_ok()
+    }
+
     /// Notes how far a writer's log is flushed. Steps that are noted of it stay.
     pub(crate) fn set_flushed(&mut self, to: WriterState) {
         self.writer_next = self.writer_next.max(to.writer + 1);
@@ -271,6 +276,10 @@ pub(crate) fn pin(vfs: &dyn Vfs, paths: &Paths, version: u64) -> Result<Option<V
         let what = format!("it is a manifest of another store, whose id is {}", manifest.store);
         return Err(Error::corrupt("read manifest", &path, 0, what));
     }
+    if let Some(part) = manifest.parts.iter().find(|part| !part.is_possible()) {
+        let what = format!("the numbers of part {} cannot be those of a part", part.id);
+        return Err(Error::corrupt("read manifest", &path, 0, what));
+    }
     let damage = opened.damage.map(|d| Error::corrupt("read manifest", &path, 0, d)).into_iter().collect();
     Ok(Some(Version { manifest, damage, unreadable: Vec::new(), pin: file }))
 }
@@ -305,5 +314,36 @@ mod tests {
         }
         assert_eq!(tables.iter().sum::<u64>(), 32_000);
         assert!(written < 12 * 32_000, "{written} entries were written");
+    }
+
+    #[test]
+    fn a_manifest_with_impossible_numbers_of_a_part_is_corrupt() {
+        let (disk, root) = (tidalite_vfs::SimVfs::new(1), std::path::Path::new("/store"));
+        for folder in [root.to_path_buf(), root.join("manifest")] {
+            disk.create_dir(&folder).unwrap();
+        }
+        let paths = Paths::new(root);
+        for (version, field) in (1..).zip(["rows", "series", "bytes", "footer_bytes", "series_bytes"]) {
+            let mut part = serde_json::json!({
+                "id": Uuid::from_u128(1), "rows": 1, "tiles": 1, "series": 1, "runs": 1, "bytes": 900, "crc32c": 0,
+                "footer_bytes": 200, "footer_crc32c": 0, "series_bytes": 0, "series_crc32c": 0, "run_min": "a",
+                "run_max": "a", "step_min": 0, "step_max": 0, "time_min_us": 0, "time_max_us": 0, "seq": [],
+                "value_bits_sum": 0,
+            });
+            let mut sound = Manifest { version, ..Manifest::first(Uuid::nil(), 0) };
+            sound.parts.push(serde_json::from_value(part.clone()).unwrap());
+            assert!(sound.parts[0].is_possible());
+            // A range that ends before it begins made each snapshot of a store with deleted runs panic.
+            let turned = PartMeta { run_min: "b".into(), ..sound.parts[0].clone() };
+            assert!(!turned.is_possible());
+            part[field] = u64::MAX.into();
+            let next = Manifest { parts: vec![serde_json::from_value(part).unwrap()], ..sound };
+            assert!(publish(&disk, &paths, &next).unwrap());
+            let error = pin(&disk, &paths, version).unwrap_err();
+            assert!(
+                error.kind() == ErrorKind::Corrupt && error.to_string().contains("numbers of part"),
+                "{error}"
+            );
+        }
     }
 }

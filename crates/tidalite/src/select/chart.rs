@@ -268,3 +268,15 @@ fn ends(points: &Points) -> Option<Extent> {
     // In a damaged page, steps may descend.
     Extent::of(points.steps.first().into_iter().chain(points.steps.last()).copied())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extent_of_steps_that_descend_is_that_of_the_same_steps_ascending() {
+        let of = |steps: &[i64]| ends(&Points { steps: steps.to_vec(), ..Points::default() });
+        assert_eq!(of(&[9, 2]), Some(Extent::new(2, 9)));
+        assert_eq!((of(&[2, 9]), of(&[])), (Some(Extent::new(2, 9)), None));
+    }
+}

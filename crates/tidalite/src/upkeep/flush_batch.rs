@@ -8,6 +8,7 @@ use crate::engine::state::StoreState;
 use crate::engine::tail::TailData;
 use crate::files::lost::Lost;
 use crate::files::manifest::Manifest;
+use crate::files::staged::is_staged;
 use crate::view::losses::has_other_parts;
 use std::collections::{BTreeSet, HashMap};
 use tidalite_log::{LayoutId, LogFinding, LogSink, SeriesId, TailReader, WriterDir};
@@ -130,7 +131,11 @@ impl<'a> LogReaders<'a> {
         };
         let flushed = replayed.as_ref().map_or(sink.next, |r| r.next_ordinal);
         // A full round notes the damage that it skipped, since no later round reads that place.
-        let findings = replayed.map_or_else(|| reader.take_findings(), |r| r.findings);
+        let ended = replayed.as_ref().map(|r| r.resume);
+        let mut findings = replayed.map_or_else(|| reader.take_findings(), |r| r.findings);
+        if ended.is_some_and(|end| end.segment == 0) && !manifest.lists(dir.writer) {
+            findings.extend(tidalite_log::segments_gone(vfs, dir, is_staged)?);
+        }
         let damaged = findings.iter().any(is_evidence);
         let lost = lost_by(self.state, manifest, dir, &findings, &sink.data);
         let noted = manifest.writers.iter().any(|w| w.writer == dir.writer && w.damaged);

@@ -18,6 +18,8 @@ mod evidence;
 pub(crate) mod flush;
 mod flush_batch;
 pub(crate) mod full_disk;
+#[cfg(test)]
+mod grace_tests;
 mod hiding;
 pub(crate) mod maintain;
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn tier<'a>(parts: Vec<&'a PartMeta>, policy: Policy, bounds: &MergeBounds) -> V
     let (mut rows, mut bytes, mut count) = (0, 0, 0);
     let fits = picked.iter().take_while(|p| {
         rows += p.rows;
-        bytes += table_bytes(p);
+        bytes = table_bytes(p).saturating_add(bytes);
         count += 1;
         rows <= bounds.part_rows && (count <= 2 || bytes <= bounds.table_bytes)
     });
@@ -108,10 +108,13 @@ fn fitting(mut parts: Vec<&PartMeta>, buckets_max: u64) -> Vec<&PartMeta> {
 /// a point is rewritten a logarithmic number of times. `parts` are in the order of the manifest.
 pub(super) fn next_hidden_merge(parts: &[&PartMeta], part_rows: u64) -> BTreeSet<Uuid> {
     let (mut rows, mut first) = (0, parts.len());
-    let joins = |before: u64, rows: u64| rows == 0 || (before <= 2 * rows && before + rows <= part_rows);
+    // A manifest may say anything.
+    let joins = |before: u64, rows: u64| {
+        rows == 0 || (before <= rows.saturating_mul(2) && before.saturating_add(rows) <= part_rows)
+    };
     while first > 0 && joins(parts[first - 1].rows, rows) {
         first -= 1;
-        rows += parts[first].rows;
+        rows = parts[first].rows.saturating_add(rows);
     }
     let picked = &parts[first..];
     if picked.len() < 2 { BTreeSet::new() } else { picked.iter().map(|p| p.id).collect() }
@@ -309,5 +312,30 @@ mod tests {
         let deleted = |run: &str| Deleted::from([(run.to_string(), Tombstones::deleted(&Moment::default()))]);
         let may = |run: &str| may_hold_deleted(&part(1, 1, None), &deleted(run));
         assert_eq!([may("a"), may("b"), may("c"), may("d"), may("e")], [false, true, true, true, false]);
+    }
+
+    #[test]
+    fn parts_with_impossible_numbers_of_series_and_bytes_are_merged_two_at_a_time() {
+        let most = |id| PartMeta {
+            series: u64::MAX,
+            series_bytes: u64::MAX,
+            footer_bytes: u64::MAX,
+            ..part(id, 10 + id as u64, None)
+        };
+        assert_eq!(table_bytes(&most(1)), u64::MAX);
+        assert_eq!(picked(&[most(1), most(2), most(3)], Policy::All), [1, 2]);
+    }
+
+    #[test]
+    fn hidden_parts_with_impossible_numbers_of_rows_are_not_merged() {
+        let parts = [part(1, u64::MAX, None), part(2, u64::MAX, None)];
+        assert!(next_hidden_merge(&parts.iter().collect::<Vec<_>>(), 1000).is_empty());
+    }
+
+    #[test]
+    fn a_part_whose_first_run_comes_after_its_last_holds_no_deleted_run() {
+        let deleted = Deleted::from([("b".to_string(), Tombstones::deleted(&Moment::default()))]);
+        let turned = PartMeta { run_min: "d".into(), run_max: "a".into(), ..part(1, 1, None) };
+        assert!(!may_hold_deleted(&turned, &deleted));
     }
 }

@@ -12,12 +12,12 @@ use crate::files::finding::Finding;
 use crate::files::manifest::{self, Manifest, versions};
 use crate::files::paths::{staged_part, version_name};
 use crate::files::run_table;
-use crate::files::staged::parse_meta;
+use crate::files::staged::{is_staged, parse_meta};
 use crate::files::writer_table;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use tidalite_log::{LayoutId, LogSink, Row, SeriesId, WriterDir};
+use tidalite_log::{LayoutId, LogFinding, LogSink, Row, SeriesId, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, Seq, SeriesKey, WriteOrder};
 use tidalite_parts::{Part, PartMeta, PartPaths};
 
@@ -241,8 +241,9 @@ impl Verification<'_> {
             }
             other => other?,
         };
-        let short = match alive && replayed.findings.is_empty() {
-            true => replayed.resume.short_of(dir, flushed),
+        let short = match replayed.findings.is_empty() {
+            true if alive && replayed.resume.segment > 0 => replayed.resume.short_of(dir, flushed),
+            true => self.segments_gone(manifest, dir)?,
             false => None,
         };
         self.report.findings.extend(replayed.findings.into_iter().chain(short).map(Finding::from));
@@ -275,6 +276,18 @@ impl Verification<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What a log without a segment has lost, as far as something tells.
+    fn segments_gone(&self, manifest: &Manifest, dir: &WriterDir) -> Result<Option<LogFinding>> {
+        let vfs = &*self.state.vfs;
+        if manifest.lists(dir.writer) {
+            return Ok(None);
+        }
+        let found = tidalite_log::segments_gone(vfs, dir, is_staged)?;
+        // Whoever flushes publishes a version before it removes a segment.
+        let is_newest = versions(vfs, &self.state.paths)?.last() == Some(&manifest.version);
+        Ok(found.filter(|_| is_newest))
     }
 
     /// Lists the files that were not read, and why.

@@ -15,6 +15,7 @@ pub(crate) mod lineage;
 pub(crate) mod losses;
 mod missing_run;
 pub(crate) mod outdated;
+mod own_log;
 pub(crate) mod records;
 pub(crate) mod run_targets;
 mod sizes;

@@ -9,6 +9,7 @@ use super::gone::gone;
 use super::losses::losses;
 use super::missing_run::no_such_run;
 use super::outdated::opened_for_deleted;
+use super::own_log::{OwnLog, note_missing};
 use crate::engine::cut::Agreement;
 use crate::engine::log_tail::TailView;
 use crate::engine::on_damage::OnDamage;
@@ -23,7 +24,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tidalite_log::{LogFinding, LogFindingKind, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, RunRecord, WriteOrder};
-use tidalite_parts::{Part, PartMeta};
+use tidalite_parts::{Part, PartMeta, PartPaths};
 use tidalite_query::{Grouping, NameMatcher, Pattern, RunFilter};
 
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
@@ -339,6 +340,19 @@ impl Logs {
     }
 }
 
+/// The staged parts that these tails name.
+fn staged_parts(dirs: &[WriterDir], tails: &[TailView]) -> Result<Vec<(PartPaths, PartMeta)>> {
+    let mut staged = Vec::new();
+    for (dir, view) in dirs.iter().zip(tails) {
+        for (order, id, meta) in &view.read().data.staged {
+            if (view.seqs.0..view.seqs.1).contains(&order.seq.as_i64()) {
+                staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, *order, meta)?));
+            }
+        }
+    }
+    Ok(staged)
+}
+
 /// The run table of a version. A salvage leaves out what is damaged.
 fn run_table_of(
     state: &StoreState,
@@ -359,23 +373,20 @@ fn run_table_of(
 
 impl SnapshotView {
     fn take(state: &Arc<StoreState>) -> Result<SnapshotView> {
+        let own = OwnLog::of(state);
         let Logs { version, dirs, tails, agreement } = Logs::read(state)?;
-        let mut staged = Vec::new();
+        let own_lost = note_missing(state, &version.manifest, own.as_ref(), &tails)?;
+        let staged = staged_parts(&dirs, &tails)?;
         let mut damage: Vec<Error> = version.damage.iter().map(Error::duplicate).collect();
-        for (dir, view) in dirs.iter().zip(&tails) {
-            for (order, id, meta) in &view.read().data.staged {
-                if (view.seqs.0..view.seqs.1).contains(&order.seq.as_i64()) {
-                    staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, *order, meta)?));
-                }
-            }
-        }
         // An absent segment was flushed and collected if a newer version exists; otherwise it is lost.
         let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == LogFindingKind::MissingSegment);
         let newest = manifest::versions(&*state.vfs, &state.paths)?.last().copied();
-        if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
+        let is_missing = own_lost.is_some() || tails.iter().any(gap);
+        if newest.is_some_and(|v| v > version.manifest.version) && is_missing {
             return Err(Error::not_found("take snapshot", "a log has just been flushed", "try again"));
         }
         let mut losses = losses(&*state.vfs, &state.paths, &version, &dirs, &tails);
+        losses.extend(own_lost);
         state.cache.forget_others(&tails);
         let live = version.manifest.parts.iter().filter(|m| !m.is_hidden());
         let live = live.map(|m| (state.paths.place(m), m.clone()));

@@ -94,6 +94,8 @@ fn append_rows(state: &Arc<StoreState>, rows: BatchRows) -> Result<Option<Seq>> 
             .append_points(&series, &rows.steps, &rows.times_us, &rows.values, rows.automatic)
             .map(Some);
     }
+    // A staged part without a segment is damage: see `is_staged`.
+    log.begin()?;
     let place = staged_part(log.dir(), state.vfs.uuid());
     let mut source = BatchSource::new(rows);
     let room = JobRoom::by_hand(state)?;

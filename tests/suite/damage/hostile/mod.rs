@@ -15,6 +15,7 @@ use super::{Change, Damage};
 use crate::{allocation, factor, note, threads};
 use forged::Forgery;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +34,10 @@ const ALLOCATION_MAX: usize = (16 + 64) << 20;
 /// How many cases there are in a usual run, and in a long one.
 const CASES: u64 = 2500;
 const CASES_LONG: u64 = 60_000;
+/// How many times as many cases there are in which the store is only read, in the ways that reach most of the code.
+const READ_ALONE: u64 = 3;
+/// The number of the first of them.
+const READ_ALONE_FROM: u64 = 1 << 32;
 
 fn options() -> Options {
     let options = Options::new().background(false).threads(1).memory_bytes(MEMORY_BYTES);
@@ -120,6 +125,22 @@ fn use_all(disk: &SimVfs, read_only: bool) -> (Vec<Error>, bool) {
     (errors, is_sound)
 }
 
+/// Verifies a store, reads all that is left of it, and sums it up. Returns the errors.
+fn read_alone(disk: &SimVfs) -> (Vec<Error>, bool) {
+    let mut errors = Vec::new();
+    let read = || -> tidalite::Result<bool> {
+        let store = open(disk, true)?;
+        let is_sound = store.verify()?.is_sound();
+        let snapshot = store.snapshot()?.on_damage(OnDamage::Report);
+        snapshot.runs()?;
+        snapshot.select().repeats(Repeats::All).points()?.collect()?;
+        snapshot.select().aggregate(&[Aggregate::Mean, Aggregate::Last], &[By::StepBucket(64)])?;
+        Ok(is_sound)
+    };
+    let is_sound = read().map_err(|e| errors.push(e)).unwrap_or(false);
+    (errors, is_sound)
+}
+
 fn ask_all(store: &Store, errors: &mut Vec<Error>) {
     let snapshot = match store.snapshot() {
         Ok(snapshot) => snapshot,
@@ -172,7 +193,10 @@ fn forged_case(bases: &[StoreFiles; 2], case: u64) -> Result<(String, ForgedOutc
     let lives = forgery == Forgery::Log && random.below(2) == 0;
     let lock = Path::new(STORE).join(path.with_file_name("lock"));
     let _held = lives.then(|| disk.lock(&lock, LockMode::Exclusive).unwrap());
-    let (errors, is_sound) = use_all(&disk, random.below(3) == 0);
+    let (errors, is_sound) = match case < READ_ALONE_FROM {
+        true => use_all(&disk, random.below(3) == 0),
+        false => read_alone(&disk),
+    };
     let expected = [ErrorKind::Corrupt, ErrorKind::NotFound, ErrorKind::Unsupported, ErrorKind::Invalid];
     let is_expected = |e: &&Error| expected.contains(&e.kind()) || (lives && e.kind() == ErrorKind::Busy);
     if let Some(e) = errors.iter().find(|e| !is_expected(e)) {
@@ -209,11 +233,11 @@ fn damaged_case(golden: &Golden, case: u64) -> Result<(String, DamageOutcome), S
 /// Runs cases on all threads, and counts what became of them.
 fn run<T: Ord + Send>(
     name: &'static str,
-    cases: u64,
+    cases: Range<u64>,
     one: impl Fn(u64) -> Result<(String, T), String> + Sync,
 ) -> BTreeMap<(String, T), u64> {
     let chosen = std::env::var("TIDALITE_HOSTILE").ok().map(|case| case.parse::<u64>().unwrap());
-    let (first, end) = chosen.map_or((0, cases), |case| (case, case + 1));
+    let (first, end) = chosen.map_or((cases.start, cases.end), |case| (case, case + 1));
     let (next, outcomes) = (AtomicU64::new(first), Mutex::new(BTreeMap::new()));
     let wrong = Mutex::new(Vec::new());
     let work = || {
@@ -255,15 +279,24 @@ fn cases() -> u64 {
 #[test]
 fn forged_files_whose_checksums_match_cause_no_panic_no_loop_and_no_large_allocation() {
     let bases = bases();
-    let outcomes = run("forged", cases(), |case| forged_case(&bases, case));
-    note(&format!("forged files with right checksums: {outcomes:?}"));
+    let outcomes = run("forged", 0..cases(), |case| forged_case(&bases, case));
+    note(&format!("forged files with right checksums: {} stores, {outcomes:?}", cases()));
+}
+
+#[test]
+fn many_more_forged_files_are_read_without_a_panic_a_loop_or_a_large_allocation() {
+    let bases = bases();
+    let stores = READ_ALONE * cases();
+    let numbers = READ_ALONE_FROM..READ_ALONE_FROM + stores;
+    let outcomes = run("forged and read", numbers, |case| forged_case(&bases, case));
+    note(&format!("forged files with right checksums, read alone: {stores} stores, {outcomes:?}"));
 }
 
 #[test]
 fn the_same_changes_with_wrong_checksums_are_found_or_harmless() {
     let golden = golden();
-    let outcomes = run("forged with wrong checksums", cases() / 4, |case| damaged_case(&golden, case));
-    note(&format!("forged files with wrong checksums: {outcomes:?}"));
+    let outcomes = run("forged with wrong checksums", 0..cases() / 4, |case| damaged_case(&golden, case));
+    note(&format!("forged files with wrong checksums: {} stores, {outcomes:?}", cases() / 4));
 }
 
 /// Otherwise the forger's own mistakes would be what is refused.
