@@ -87,7 +87,10 @@ fn compact_as_in_the_background(store: &Store) {
 type GraceJob = (&'static str, fn(&ReplacedParts));
 
 /// The jobs that keep everything for the grace time.
-const KEEPING: [GraceJob; 4] = [
+const KEEPING: [GraceJob; 5] = [
+    ("reopen", |of| {
+        drop(of.store.reopen().unwrap());
+    }),
     ("flush", |of| {
         of.store.flush().unwrap();
     }),
