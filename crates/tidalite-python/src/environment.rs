@@ -6,8 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBool;
 use tidalite::{Param, Params, RunBuilder, capture_environment};
 
-/// The builder with what `capture` says: everything, nothing, or the fields named. Without it everything, but nothing in a rank
-/// other than the first, since the environment of a run is that of its last start.
+/// The builder with what `capture` says: everything, nothing, or the fields named. Without it everything but the versions of
+/// packages, which are most of its bytes; and nothing in a rank other than the first, since the environment of a run is that of its
+/// last start.
 pub(crate) fn captured(
     py: Python<'_>,
     builder: RunBuilder,
@@ -27,6 +28,9 @@ pub(crate) fn captured(
     }
     // A run begins also where its environment cannot be told.
     environment.extend(of_python(py).unwrap_or_default());
+    if capture.is_none() {
+        environment.remove("packages");
+    }
     if let Some(fields) = fields {
         environment.retain(|field, _| fields.contains(field));
     }

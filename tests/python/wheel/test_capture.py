@@ -15,14 +15,16 @@ def environment(store, id):
 
 
 def test_a_run_keeps_what_it_is_run_with(store):
-    store.run("a").finish()
+    store.run("a", capture=True).finish()
+    store.run("by default").finish()
     found = environment(store, "a")
+    assert environment(store, "by default") == {field: value for field, value in found.items() if field != "packages"}
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["packages"]["pytest"] == pytest.__version__ and found["packages"]["tidalite"] == tidalite.__version__
     assert found["cpu"]["count"] >= 1 and found["memory_bytes"] > 1 << 20 and found["os"].startswith("linux")
     assert "pytest" in " ".join(found["command"])
     assert store.runs("has environment.packages.pytest and environment.cpu.count > 0").ids == ["a"]
-    assert store.runs(f"environment.python = '{found['python']}'").ids == ["a"]
+    assert store.runs(f"environment.python = '{found['python']}'").ids == ["a", "by default"]
     assert store.runs("environment.python = '2.7.18'").ids == []
 
 
