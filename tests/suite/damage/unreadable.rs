@@ -108,33 +108,3 @@ fn a_series_table_that_cannot_be_read_costs_nothing() {
     assert_eq!(snapshot.stats().unwrap().series, 3);
     assert!(snapshot.damage().is_empty() && !snapshot.recovery().is_sound());
 }
-
-#[test]
-fn nothing_is_collected_while_the_newest_version_cannot_be_read() {
-    let dir = tempfile::tempdir().unwrap();
-    let options = || Options::new().background(false);
-    let path = dir.path().join("s");
-    let store = options().open(&path).unwrap();
-    let run = store.run("r").start().unwrap();
-    for step in 0..20 {
-        run.log(step, &[("x", 1.0)]).unwrap();
-        if step % 10 == 9 {
-            store.flush().unwrap();
-        }
-    }
-    run.finish().unwrap();
-    store.close().unwrap();
-    let versions = std::fs::read_dir(path.join("manifest")).unwrap().map(|entry| entry.unwrap().path());
-    let newest = versions.max().unwrap();
-    let sound = std::fs::read(&newest).unwrap();
-    std::fs::write(&newest, vec![0; sound.len()]).unwrap();
-    // The version before has one part, so there is nothing to merge, and collection is all that is left to do.
-    let store = options().open(&path).unwrap();
-    let stats = store.compact().unwrap();
-    assert_eq!((stats.flushed, stats.parts_in), (0, 0), "the older version is read");
-    drop(store);
-    std::fs::write(&newest, &sound).unwrap();
-    let store = options().open(&path).unwrap();
-    assert!(store.verify().unwrap().is_sound());
-    assert_eq!(store.select().points().unwrap().collect().unwrap().num_rows(), 20);
-}

@@ -3,7 +3,7 @@
 //! The steps, under the store's lock:
 //!
 //! 1. Remove replaced versions that are not pinned, and whose grace time is over or whose parts a later version keeps
-//!    anyway. The newest version stays. A thinning grants no grace time to what it replaces itself, since it is to free
+//!    anyway. The newest version stays, and so does the successor of one that stays: with it the grace time began. A thinning grants no grace time to what it replaces itself, since it is to free
 //!    space; a compaction by hand grants none at all, so that afterwards the files in the folder are exactly the live ones.
 //! 2. The remaining versions define what is live: their parts and their run tables. The newest version and the pinned ones
 //!    define which frames of logs are live: those that any of them has not flushed. The grace time is for programs that
@@ -84,48 +84,71 @@ struct KeptVersion {
 /// Removes versions that are replaced, not pinned and past their grace time. Returns the others.
 fn drop_versions(state: &StoreState, grace: Grace<'_>) -> Result<Option<Vec<KeptVersion>>> {
     let (vfs, paths) = (&*state.vfs, &state.paths);
-    let grace_us = i64::try_from(state.options.grace.as_micros()).unwrap_or(i64::MAX);
     let newest = manifest::latest(vfs, paths)?;
     // The files that a damaged version names are unknown. So every file is kept, until that version is removed by hand.
     if !newest.unreadable.is_empty() {
         return Ok(None);
     }
     let newest = newest.manifest;
+    let Some(old) = old_versions(state, grace, &newest)? else { return Ok(None) };
     let mut live = Vec::new();
-    let mut parts: BTreeSet<Uuid> = newest.parts.iter().map(|p| p.id).collect();
-    // The grace time of a version begins when its successor is published: readers used the version until then.
-    let mut replaced_at = newest.time_us;
-    for number in versions(vfs, paths)?.into_iter().rev().filter(|&v| v < newest.version) {
-        let path = paths.manifest().join(version_name(number));
-        let old = match manifest::pin(vfs, paths, number) {
-            Ok(Some(old)) => old.manifest,
-            Ok(None) => continue,
-            Err(e) if e.kind() == ErrorKind::Corrupt => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        // If the clock went back, the age is negative, and the version stays until the clock has caught up.
-        let needs_none = |part: &Uuid| match grace {
-            Grace::All => false,
-            Grace::AllBut(but) => but.contains(part),
-            Grace::None => true,
-        };
-        let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us
-            || old.parts.iter().all(|part| parts.contains(&part.id) || needs_none(&part.id));
-        replaced_at = old.time_us;
+    for (i, version) in old.iter().enumerate() {
+        let path = paths.manifest().join(version_name(version.manifest.version));
         // The lock is held until the file is removed: a reader that opens it meanwhile finds it locked or missing.
         let file = vfs.open(&path)?;
         // Without locks, only the grace time protects a reader.
         let pinned = !file.try_lock_exclusive().unwrap_or(false);
-        if over && !pinned {
-            vfs.remove(&path)?;
+        // The grace time of the version before began with this one, which therefore stays as long.
+        let begins_grace = old.get(i + 1).is_some_and(|before| before.needed);
+        if version.needed || begins_grace || pinned {
+            live.push(KeptVersion { manifest: version.manifest.clone(), may_be_read: pinned });
         } else {
-            parts.extend(old.parts.iter().map(|p| p.id));
-            live.push(KeptVersion { manifest: old, may_be_read: pinned });
+            vfs.remove(&path)?;
         }
     }
     vfs.sync_dir(&paths.manifest())?;
     live.push(KeptVersion { manifest: newest, may_be_read: true });
     Ok(Some(live))
+}
+
+/// A version that was replaced.
+struct OldVersion {
+    manifest: Manifest,
+    /// Whether its grace time goes on, and it has parts that no later version has.
+    needed: bool,
+}
+
+/// The versions before the newest, descending. `None` if one of them cannot be read: the files that it names are unknown, so
+/// every file is kept, until it is removed by hand.
+fn old_versions(state: &StoreState, grace: Grace<'_>, newest: &Manifest) -> Result<Option<Vec<OldVersion>>> {
+    let (vfs, paths) = (&*state.vfs, &state.paths);
+    let grace_us = i64::try_from(state.options.grace.as_micros()).unwrap_or(i64::MAX);
+    let mut parts: BTreeSet<Uuid> = newest.parts.iter().map(|p| p.id).collect();
+    // The grace time of a version begins when its successor is published: readers used the version until then.
+    let mut replaced_at = newest.time_us;
+    let mut old = Vec::new();
+    for number in versions(vfs, paths)?.into_iter().rev().filter(|&v| v < newest.version) {
+        let manifest = match manifest::pin(vfs, paths, number) {
+            Ok(Some(version)) => version.manifest,
+            Ok(None) => continue,
+            Err(e) if e.kind() == ErrorKind::Corrupt => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let needs_none = |part: &Uuid| match grace {
+            Grace::All => false,
+            Grace::AllBut(but) => but.contains(part),
+            Grace::None => true,
+        };
+        // If the clock went back, the age is negative, and the version stays until the clock has caught up.
+        let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
+        let needed = !over && !manifest.parts.iter().all(|p| parts.contains(&p.id) || needs_none(&p.id));
+        if needed {
+            parts.extend(manifest.parts.iter().map(|p| p.id));
+        }
+        replaced_at = manifest.time_us;
+        old.push(OldVersion { manifest, needed });
+    }
+    Ok(Some(old))
 }
 
 /// Whether a file was left by a killed publication.

@@ -212,3 +212,29 @@ fn what_a_snapshot_or_a_list_of_files_holds_stays_through_all_jobs() {
         assert!(!of.live_there(), "{name}: nothing holds it");
     }
 }
+
+#[test]
+fn nothing_is_removed_while_the_newest_version_cannot_be_read() {
+    let of = ReplacedParts::new();
+    let disk = of.disk.kill();
+    let folder = Path::new("/store/manifest");
+    let newest = folder.join(disk.read_dir(folder).unwrap().into_iter().max().unwrap());
+    disk.remove(&newest).unwrap();
+    disk.create(&newest).unwrap().write_all(&[0; 100]).unwrap();
+    let damaged = options(&disk).open("/store").unwrap();
+    disk.advance(3600 * SECOND_US);
+    // The version before lists all that was flushed, so there is nothing to do but to collect.
+    damaged.flush().unwrap();
+    assert!(files(&disk).contains(&of.live) && files(&disk).is_superset(&of.old));
+}
+
+#[test]
+fn replaced_files_go_after_their_grace_time_however_often_others_publish() {
+    let of = ReplacedParts::new();
+    for round in 0..13 {
+        assert_eq!(of.old_there(), if round < 12 { 3 } else { 0 }, "after {} s", 5 * round);
+        of.disk.advance(5 * SECOND_US);
+        log(&of.run, 3 + round);
+        of.store.flush().unwrap();
+    }
+}
