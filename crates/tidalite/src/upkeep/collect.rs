@@ -98,8 +98,8 @@ fn drop_versions(state: &StoreState, grace: Grace<'_>) -> Result<Option<Vec<Kept
         let file = vfs.open(&path)?;
         // Without locks, only the grace time protects a reader.
         let pinned = !file.try_lock_exclusive().unwrap_or(false);
-        // The grace time of the version before began with this one, which therefore stays as long.
-        let begins_grace = old.get(i + 1).is_some_and(|before| before.needed);
+        // The grace time of the version before began with this one, which therefore stays as long, unless it has parts to free.
+        let begins_grace = version.covered && old.get(i + 1).is_some_and(|before| before.needed);
         if version.needed || begins_grace || pinned {
             live.push(KeptVersion { manifest: version.manifest.clone(), may_be_read: pinned });
         } else {
@@ -116,6 +116,8 @@ struct OldVersion {
     manifest: Manifest,
     /// Whether its grace time goes on, and it has parts that no later version has.
     needed: bool,
+    /// Whether later versions that stay have all of its parts.
+    covered: bool,
 }
 
 /// The versions before the newest, descending. `None` if one of them cannot be read: the files that it names are unknown, so
@@ -141,12 +143,13 @@ fn old_versions(state: &StoreState, grace: Grace<'_>, newest: &Manifest) -> Resu
         };
         // If the clock went back, the age is negative, and the version stays until the clock has caught up.
         let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
+        let covered = manifest.parts.iter().all(|p| parts.contains(&p.id));
         let needed = !over && !manifest.parts.iter().all(|p| parts.contains(&p.id) || needs_none(&p.id));
         if needed {
             parts.extend(manifest.parts.iter().map(|p| p.id));
         }
         replaced_at = manifest.time_us;
-        old.push(OldVersion { manifest, needed });
+        old.push(OldVersion { manifest, needed, covered });
     }
     Ok(Some(old))
 }
