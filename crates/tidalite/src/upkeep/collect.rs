@@ -3,8 +3,9 @@
 //! The steps, under the store's lock:
 //!
 //! 1. Remove replaced versions that are not pinned, and whose grace time is over or whose parts a later version keeps
-//!    anyway. The newest version stays, and so does the successor of one that stays: with it the grace time began. A thinning grants no grace time to what it replaces itself, since it is to free
-//!    space; a compaction by hand grants none at all, so that afterwards the files in the folder are exactly the live ones.
+//!    anyway. The newest version stays, and so does the successor of one that stays: with it the grace time began. A
+//!    thinning grants no grace time to what it replaces itself, since it is to free space; a compaction by hand grants none
+//!    at all, so that afterwards the files in the folder are exactly the live ones.
 //! 2. The remaining versions define what is live: their parts and their run tables. The newest version and the pinned ones
 //!    define which frames of logs are live: those that any of them has not flushed. The grace time is for programs that
 //!    read parts by their paths; whoever reads a log has pinned a version while it was the newest.
@@ -143,8 +144,10 @@ fn old_versions(state: &StoreState, grace: Grace<'_>, newest: &Manifest) -> Resu
         };
         // If the clock went back, the age is negative, and the version stays until the clock has caught up.
         let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
-        let covered = manifest.parts.iter().all(|p| parts.contains(&p.id));
-        let needed = !over && !manifest.parts.iter().all(|p| parts.contains(&p.id) || needs_none(&p.id));
+        let only_here: Vec<Uuid> =
+            manifest.parts.iter().map(|p| p.id).filter(|id| !parts.contains(id)).collect();
+        let covered = only_here.is_empty();
+        let needed = !over && !only_here.iter().all(needs_none);
         if needed {
             parts.extend(manifest.parts.iter().map(|p| p.id));
         }
