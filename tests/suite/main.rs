@@ -16,7 +16,6 @@ mod cache;
 mod cold_logs;
 mod compacted;
 mod concurrency;
-mod counted;
 mod cursors;
 mod cut;
 mod damage;

@@ -12,6 +12,7 @@ fn a_process_started_by_a_test_plays_its_role() {
         "kill writer" => crate::kill::writer(store, &arg),
         "kill maintainer" => crate::kill::maintainer(store),
         "kill thinner" => crate::kill::thinner(store),
+        "sparse reader" => crate::damage::sparse::reader(store),
         "power cut writer" => crate::power_cut::writer(store, &arg),
         "kill reader" => crate::kill::reader(store, &arg),
         "writer" => crate::concurrency::writer(store, &arg),

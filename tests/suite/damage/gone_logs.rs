@@ -2,7 +2,8 @@
 //! segment. A writer that has only begun has a folder without a segment as well, and is never called damaged.
 
 use super::sample::read;
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use crate::rollups;
+use arrow::array::RecordBatch;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -29,15 +30,8 @@ fn new_disk() -> SimVfs {
 }
 
 fn batch() -> RecordBatch {
-    let text = |text: &str| Arc::new(StringArray::from(vec![text; BATCH_ROWS as usize])) as ArrayRef;
-    let values: Vec<f64> = (0..BATCH_ROWS).map(|step| step as f64).collect();
-    let columns: [(&str, ArrayRef); 4] = [
-        ("run", text("a")),
-        ("metric", text("loss")),
-        ("step", Arc::new(Int64Array::from_iter_values(0..BATCH_ROWS))),
-        ("value", Arc::new(Float64Array::from(values))),
-    ];
-    RecordBatch::try_from_iter(columns).unwrap()
+    let rows: Vec<(i64, i64, f64)> = (0..BATCH_ROWS).map(|step| (step, step, step as f64)).collect();
+    rollups::batch("a", "loss", &rows)
 }
 
 /// The only folder of a writer.

@@ -12,7 +12,7 @@ mod judge;
 mod salvage;
 mod sample;
 #[cfg(target_os = "linux")]
-mod sparse;
+pub(crate) mod sparse;
 #[cfg(unix)]
 mod strangers;
 mod swapped;

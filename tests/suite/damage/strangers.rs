@@ -1,14 +1,12 @@
 //! Things in a store that a store does not make: links, pipes, sockets, folders. None is followed, waited for, or deleted
 //! together with what it leads to; an answer that lacks their rows says so or is an error.
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidalite::{ErrorKind, Options, Result, Store};
 
@@ -71,19 +69,6 @@ pub(super) fn points(store: &Store) -> Result<usize> {
         rows += batch?.num_rows();
     }
     Ok(rows)
-}
-
-/// A batch that becomes a staged part.
-pub(super) fn large_batch() -> RecordBatch {
-    const BATCH_ROWS: i64 = 17_000;
-    let text = |text: &str| Arc::new(StringArray::from(vec![text; BATCH_ROWS as usize])) as ArrayRef;
-    let columns: [(&str, ArrayRef); 4] = [
-        ("run", text("batch")),
-        ("metric", text("loss")),
-        ("step", Arc::new(Int64Array::from_iter_values(0..BATCH_ROWS))),
-        ("value", Arc::new(Float64Array::from_iter_values((0..BATCH_ROWS).map(|step| step as f64)))),
-    ];
-    RecordBatch::try_from_iter(columns).unwrap()
 }
 
 /// Does everything with a store. Returns the visible points that it gave, and whether anything failed as damage or was
