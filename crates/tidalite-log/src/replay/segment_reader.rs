@@ -273,7 +273,7 @@ impl SegmentReader {
         if self.offset >= self.window.limit() {
             // The successor's base was not reached, so frames are missing at the end.
             let Some(successor) = self.successor else { return Ok(Next::Wait) };
-            return Ok(self.skip_to(poll, names, successor));
+            return self.skip_to(poll, names, successor);
         }
         if self.read_again_at != Some(self.offset) {
             // The committed length and the frame are two reads. Read again before reporting damage.
@@ -288,7 +288,7 @@ impl SegmentReader {
                 (self.offset, self.frames) = (found.offset, found.ordinal);
                 Ok(Next::Continue)
             }
-            (None, Some(successor)) => Ok(self.skip_to(poll, names, successor)),
+            (None, Some(successor)) => self.skip_to(poll, names, successor),
             (None, None) => {
                 // Reported at each poll, until frames after it show how many are lost.
                 self.report_damage(poll, names, self.window.limit(), None)?;
@@ -318,7 +318,7 @@ impl SegmentReader {
                 return Ok(Next::Continue);
             }
         } else if let Some(successor) = self.successor.filter(|s| s.base_position <= durable) {
-            return Ok(self.skip_to(poll, names, successor));
+            return self.skip_to(poll, names, successor);
         } else if self.successor.is_none() && durable > base + self.window.limit() {
             // Everything here was durable, and so was something after it.
             self.report_damage(poll, names, self.window.limit(), None)?;
@@ -331,17 +331,22 @@ impl SegmentReader {
         self.torn(poll, dir)
     }
 
-    /// Skips everything up to the successor.
-    fn skip_to(&mut self, poll: &mut Poll<'_>, names: &mut DeclaredNames, successor: SegmentHeader) -> Next {
+    /// Skips everything up to the successor, and reports it. Where the damaged bytes cannot be read again, that is an error: the
+    /// frames would otherwise be missing without a word.
+    fn skip_to(
+        &mut self,
+        poll: &mut Poll<'_>,
+        names: &mut DeclaredNames,
+        successor: SegmentHeader,
+    ) -> Result<Next> {
         let lost = successor.base_ordinal - self.end().ordinal;
-        // If the damaged bytes cannot be read again, only the finding's details are missing.
-        let _ = self.report_damage(poll, names, self.window.limit(), Some(lost));
-        Next::End(SegmentEnd::Complete(StreamPosition {
+        self.report_damage(poll, names, self.window.limit(), Some(lost))?;
+        Ok(Next::End(SegmentEnd::Complete(StreamPosition {
             number: self.number,
             offset: self.window.limit(),
             position: successor.base_position,
             ordinal: successor.base_ordinal,
-        }))
+        })))
     }
 
     /// Ends the log here. Reports nothing if no data follows.

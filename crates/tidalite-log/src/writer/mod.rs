@@ -20,6 +20,8 @@ mod clock_tests;
 mod close;
 mod commit;
 mod declare;
+#[cfg(test)]
+mod limit_tests;
 mod options;
 mod requests;
 mod rotate;

@@ -134,7 +134,7 @@ impl LogShared {
     }
 }
 
-fn check_limits(needed: u64, number: u32, ordinal: u64) -> Result<()> {
+pub(super) fn check_limits(needed: u64, number: u32, ordinal: u64) -> Result<()> {
     if needed > SEGMENT_BYTES_LIMIT {
         return Err(Error::invalid(
             "append to log",

@@ -3,6 +3,7 @@
 
 mod any_bytes;
 mod damage;
+mod failing;
 mod reading;
 
 use crate::testing::{LogTestRandom, Witness, make_log_dir, only_writer};
