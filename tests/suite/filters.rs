@@ -189,3 +189,26 @@ fn groups_by_param_are_those_of_the_runs() {
     assert_eq!(band["runs"].as_primitive::<Int64Type>().values(), &[4, 2, 2]);
     assert!(band["std"].as_primitive::<Float64Type>().value(0) >= 0.0);
 }
+
+/// The later write of a step is the one that counts, whatever its time. So it must not be left out while rows are read, or the
+/// earlier one would take its place.
+#[test]
+fn a_write_in_a_range_of_times_does_not_count_where_a_later_one_of_its_step_is_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Options::new().background(false).open(dir.path().join("m")).unwrap();
+    let written = |steps: std::ops::Range<i64>, late_us: i64| {
+        let points: Vec<(i64, i64, f64)> =
+            steps.map(|step| (step, late_us + step, (late_us + step) as f64)).collect();
+        store.append(&crate::rollups::batch("a", "loss", &points)).unwrap();
+        store.flush().unwrap();
+    };
+    // Two parts, in each of which times ascend with steps, and rows in the log.
+    written(0..1000, 0);
+    written(500..600, 1_000_000);
+    let run = store.run("a").start().unwrap();
+    run.log(300, &[("loss", 0.0)]).unwrap();
+    let found = points(&store.select().times_us(..=900)).unwrap();
+    let steps: Vec<i64> = found.iter().map(|(_, point)| point.step).collect();
+    let expected: Vec<i64> = (0..=900).filter(|step| *step != 300 && !(500..600).contains(step)).collect();
+    assert_eq!(steps, expected);
+}
