@@ -9,6 +9,7 @@
 
 mod api;
 mod chore;
+mod coverage;
 mod figures;
 mod fuzzing;
 mod planted;
@@ -35,7 +36,9 @@ cargo xtask <command>
   figures   measures the figures in the documents and writes them there; `figures TEXT` only commands that contain TEXT
   slow      tests with Lightning, transformers and torch, which take 6 GB of disk
   planted   plants bugs in a copy, and runs the test that has to fail for each (half an hour); `planted TEXT` only some
-  sanitize  the unit tests of the disk and the log under AddressSanitizer (minutes)
+  sanitize  the unit tests of the disk and the log under AddressSanitizer, ThreadSanitizer and Miri (half an hour)
+  coverage  lines and branches of log, manifest and recovery that tests reach (a quarter of an hour); `coverage TEXT` also
+            lists the missed ones of files with TEXT in their names
   deny      advisories, licences and sources of the dependencies, by cargo-deny
   soak      the long test groups, in release mode (hours)
 ";
@@ -61,7 +64,9 @@ fn main() -> ExitCode {
         ["slow"] => steps.add("Python loggers", || python::loggers(&root())),
         ["planted"] => steps.add("planted bugs", || planted::check(&root(), "")),
         ["planted", only] => steps.add("planted bugs", || planted::check(&root(), only)),
-        ["sanitize"] => steps.add("AddressSanitizer", || sanitize::check(&root())),
+        ["sanitize"] => sanitize::check(&mut steps, &root()),
+        ["coverage"] => steps.add("coverage", || coverage::check(&root(), None)),
+        ["coverage", detail] => steps.add("coverage", || coverage::check(&root(), Some(detail))),
         ["tidy"] => house_rules(&mut steps),
         ["deny"] => steps.add("dependencies", || deny(Absent::Fail)),
         ["soak"] => steps.add("long tests", || {

@@ -294,6 +294,70 @@ impl SegmentFile for MappedSegment {
     }
 }
 
+/// Over memory without a file behind it, which Miri can map as well.
+#[cfg(test)]
+mod word_tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn in_memory(bytes: usize) -> Words {
+        Words { map: MmapRaw::from(memmap2::MmapMut::map_anon(bytes).unwrap()) }
+    }
+
+    /// What a file behind the words would hold.
+    fn contents(words: &Words) -> Vec<u8> {
+        words.as_slice().iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect()
+    }
+
+    #[test]
+    fn bytes_are_copied_to_any_place_and_those_around_them_stay() {
+        const BYTES: usize = 24;
+        for offset in 0..BYTES {
+            for len in 0..=BYTES - offset {
+                let words = in_memory(BYTES);
+                words.copy_in(0, &[9; BYTES]);
+                let copied: Vec<u8> = (100..).take(len).collect();
+                words.copy_in(offset, &copied);
+                let mut expected = vec![9; BYTES];
+                expected[offset..offset + len].copy_from_slice(&copied);
+                assert_eq!(contents(&words), expected, "{len} bytes at {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_do_not_fit_change_nothing() {
+        let words = in_memory(24);
+        for (offset, len) in [(24, 1), (17, 8), (0, 25), (23, 2), (1000, 3)] {
+            let copied = catch_unwind(AssertUnwindSafe(|| words.copy_in(offset, &vec![1; len])));
+            assert!(copied.is_err(), "{len} bytes at {offset}");
+            assert_eq!(contents(&words), [0; 24]);
+        }
+    }
+
+    /// Two threads write to one word, and a third one reads it. That mixes their bytes, and is no data race.
+    #[test]
+    fn threads_that_write_and_read_one_place_mix_their_bytes_and_nothing_else() {
+        let words = in_memory(64);
+        std::thread::scope(|threads| {
+            for byte in [1, 2] {
+                threads.spawn({
+                    let words = &words;
+                    move || (0..20).for_each(|_| words.copy_in(3, &[byte; 13]))
+                });
+            }
+            threads.spawn(|| {
+                for _ in 0..20 {
+                    assert!(contents(&words).iter().all(|byte| *byte <= 2));
+                }
+            });
+        });
+        let after = contents(&words);
+        assert!(after[3..16].iter().all(|byte| [1, 2].contains(byte)), "{after:?}");
+        assert!(after[..3].iter().chain(&after[16..]).all(|byte| *byte == 0), "{after:?}");
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 #[expect(clippy::disallowed_methods, reason = "the test looks at the file behind the segment")]
 mod tests {
