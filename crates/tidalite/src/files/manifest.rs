@@ -346,4 +346,97 @@ mod tests {
             );
         }
     }
+
+    /// A disk with a first version, and what happens there before the access with a given number.
+    fn disk_of_others(
+        before: u64,
+        happens: fn(&tidalite_vfs::SimVfs, &Paths),
+    ) -> (tidalite_vfs::SimVfs, Paths) {
+        use std::sync::{Mutex, OnceLock};
+        let paths = Paths::new(std::path::Path::new("/store"));
+        let disk: Arc<OnceLock<tidalite_vfs::SimVfs>> = Arc::default();
+        let left = Mutex::new(before);
+        let meanwhile = {
+            let (disk, paths) = (disk.clone(), paths.clone());
+            move || {
+                let Some(disk) = disk.get() else { return };
+                let due = {
+                    let mut left = left.lock().unwrap();
+                    let due = *left == 0;
+                    *left = left.wrapping_sub(1);
+                    due
+                };
+                if due {
+                    happens(disk, &paths);
+                }
+            }
+        };
+        let made = tidalite_vfs::SimVfs::scheduled(1, meanwhile);
+        made.create_dir(paths.root()).unwrap();
+        made.create_dir(&paths.manifest()).unwrap();
+        assert!(publish(&made, &paths, &Manifest::first(Uuid::nil(), 0)).unwrap());
+        disk.set(made.clone()).unwrap();
+        (made, paths)
+    }
+
+    #[test]
+    fn the_newest_version_is_found_while_others_publish_and_remove() {
+        for before in 0..16 {
+            let (disk, paths) = disk_of_others(before, |disk, paths| {
+                let next = Manifest { version: 2, ..Manifest::first(Uuid::nil(), 0) };
+                assert!(publish(disk, paths, &next).unwrap());
+                disk.remove(&paths.manifest().join(version_name(1))).unwrap();
+            });
+            let found = latest(&disk, &paths).unwrap();
+            assert!(found.damage.is_empty() && [1, 2].contains(&found.manifest.version), "{before}");
+            // What was removed before it was pinned is never given.
+            assert!(before > 7 || found.manifest.version == 2, "{before}");
+            assert_eq!(latest(&disk, &paths).unwrap().manifest.version, if before < 16 { 2 } else { 1 });
+        }
+    }
+
+    #[test]
+    fn a_version_under_another_number_is_damage_and_the_one_before_it_is_read() {
+        let (disk, paths) = disk_of_others(u64::MAX, |_, _| {});
+        let name = |version| paths.manifest().join(version_name(version));
+        disk.link(&name(1), &name(2)).unwrap();
+        assert_eq!(pin(&disk, &paths, 2).unwrap_err().kind(), ErrorKind::Corrupt);
+        let found = latest(&disk, &paths).unwrap();
+        assert_eq!((found.manifest.version, found.damage.len(), found.unreadable), (1, 1, vec![2]));
+        assert!(found.damage[0].to_string().contains("copied or renamed"), "{}", found.damage[0]);
+        disk.remove(&name(1)).unwrap();
+        assert_eq!(
+            latest(&disk, &paths).unwrap_err().kind(),
+            ErrorKind::Corrupt,
+            "only a damaged one is left"
+        );
+        disk.remove(&name(2)).unwrap();
+        let e = latest(&disk, &paths).unwrap_err();
+        assert!(e.kind() == ErrorKind::Corrupt && e.to_string().contains("no manifest"), "{e}");
+        assert!(pin(&disk, &paths, 2).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_read_that_fails_never_gives_an_older_version() {
+        use tidalite_vfs::{FailKind, SimFailure};
+        let (disk, paths) = disk_of_others(u64::MAX, |_, _| {});
+        assert!(publish(&disk, &paths, &Manifest { version: 2, ..Manifest::first(Uuid::nil(), 0) }).unwrap());
+        let mut failed = 0;
+        for after in 0..12 {
+            disk.set_failure(SimFailure {
+                at_step: disk.steps() + after,
+                kind: FailKind::Eio,
+                persist: false,
+            });
+            match latest(&disk, &paths) {
+                Ok(found) => assert_eq!((found.manifest.version, found.damage.len()), (2, 0), "{after}"),
+                Err(e) => {
+                    assert_eq!(e.kind(), ErrorKind::Io, "{after}: {e}");
+                    failed += 1;
+                }
+            }
+            disk.clear_failure();
+        }
+        assert!(failed > 3, "{failed}");
+    }
 }

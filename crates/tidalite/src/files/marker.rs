@@ -197,3 +197,111 @@ pub(crate) fn create_folders(vfs: &dyn Vfs, path: &Path) -> Result<()> {
     vfs.create_top_dir(path)?;
     vfs.sync_dir(&parent)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Mutex, OnceLock};
+    use tidalite_vfs::{FailKind, SimFailure, SimVfs, Survive};
+
+    const ROOT: &str = "/store";
+
+    fn paths() -> Paths {
+        Paths::new(Path::new(ROOT))
+    }
+
+    #[test]
+    fn two_processes_that_create_a_store_at_once_make_one() {
+        for before in 0..60 {
+            let other: Arc<OnceLock<SimVfs>> = Arc::default();
+            let theirs: Arc<Mutex<Option<Uuid>>> = Arc::default();
+            let left = Mutex::new(before);
+            let disk = SimVfs::scheduled(1, {
+                let (other, theirs) = (other.clone(), theirs.clone());
+                move || {
+                    let Some(disk) = other.get() else { return };
+                    let due = {
+                        let mut left = left.lock().unwrap();
+                        let due = *left == 0;
+                        *left = u32::wrapping_sub(*left, 1);
+                        due
+                    };
+                    if due {
+                        *theirs.lock().unwrap() = Some(create(disk, &paths()).unwrap().id);
+                    }
+                }
+            });
+            disk.create_dir(Path::new(ROOT)).unwrap();
+            other.set(disk.clone()).unwrap();
+            let mine = create(&disk, &paths()).unwrap().id;
+            assert!(theirs.lock().unwrap().is_none_or(|theirs| theirs == mine), "before access {before}");
+            assert_eq!(manifest::latest(&disk, &paths()).unwrap().manifest.store, mine);
+            assert_eq!(identify_by_manifest(&disk, &paths()).unwrap().id, mine);
+        }
+    }
+
+    #[test]
+    fn a_store_whose_creation_was_cut_off_is_completed() {
+        for at_step in 0..60 {
+            let disk = SimVfs::new(1);
+            disk.create_dir(Path::new(ROOT)).unwrap();
+            disk.sync_dir(Path::new("/")).unwrap();
+            let at_step = disk.steps() + at_step;
+            disk.set_failure(SimFailure { at_step, kind: FailKind::Crash, persist: true });
+            let done = create(&disk, &paths());
+            for survive in [Survive::None, Survive::All, Survive::Random(at_step)] {
+                let left = disk.crash(survive);
+                let id = create(&left, &paths()).unwrap().id;
+                assert!(
+                    done.as_ref().is_ok_and(|done| done.id == id) || done.is_err(),
+                    "{at_step} {survive:?}"
+                );
+                assert_eq!(manifest::latest(&left, &paths()).unwrap().manifest.store, id);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_store_is_told_apart_and_left_as_it_is() {
+        let disk = SimVfs::new(1);
+        let kind = |done: Result<Identity>| done.unwrap_err().kind();
+        let refuse = MissingFolder::Refuse("make it");
+        let held = hold_folder(&disk, Path::new("/none"), refuse).map(drop);
+        assert_eq!(held.unwrap_err().kind(), ErrorKind::NotFound);
+        disk.create(Path::new("/file")).unwrap();
+        let held = hold_folder(&disk, Path::new("/file"), MissingFolder::Create).map(drop);
+        assert_eq!(held.unwrap_err().kind(), ErrorKind::Invalid);
+        hold_folder(&disk, Path::new("/store/a/b"), MissingFolder::Create).map(drop).unwrap();
+        // There is a folder that is not ours.
+        assert_eq!(kind(create(&disk, &paths())), ErrorKind::Invalid);
+        assert_eq!(kind(identify(&disk, &paths())), ErrorKind::Invalid);
+        disk.set_failure(SimFailure { at_step: disk.steps(), kind: FailKind::Eio, persist: false });
+        assert_eq!(kind(identify(&disk, &paths())), ErrorKind::Io);
+        let start = Instant::now();
+        wait_until_made(&disk, &paths());
+        assert!(start.elapsed() >= MAKING_WAIT);
+    }
+
+    #[test]
+    fn a_store_without_a_manifest_that_holds_files_gets_no_first_one() {
+        let disk = SimVfs::new(1);
+        disk.create_dir(Path::new(ROOT)).unwrap();
+        create(&disk, &paths()).unwrap();
+        let version = paths().manifest().join(version_name(1));
+        disk.remove(&version).unwrap();
+        disk.remove_dir(&paths().manifest()).unwrap();
+        // Nothing is lost yet.
+        create(&disk, &paths()).unwrap();
+        disk.remove(&version).unwrap();
+        let folder = paths().folders().into_iter().find(|folder| *folder != paths().manifest()).unwrap();
+        disk.create(&folder.join("rows")).unwrap();
+        let e = create(&disk, &paths()).unwrap_err();
+        assert!(e.kind() == ErrorKind::Corrupt && e.to_string().contains("is not empty"), "{e}");
+        // A folder that an older store lacks is made.
+        disk.remove(&folder.join("rows")).unwrap();
+        create(&disk, &paths()).unwrap();
+        disk.remove_dir(&folder).unwrap();
+        create(&disk, &paths()).unwrap();
+        assert!(disk.stat(&folder).unwrap().is_some_and(|found| found.is_dir));
+    }
+}

@@ -251,4 +251,52 @@ mod tests {
         assert_eq!(e.kind(), ErrorKind::Unsupported);
         assert!(e.to_string().contains("format version 2"), "{e}");
     }
+
+    #[test]
+    fn a_long_file_is_read_where_one_copy_has_its_length_and_each_damage_is_told() {
+        let (disk, path) = (tidalite_vfs::SimVfs::new(1), Path::new("/runs"));
+        let text = "x".repeat(SMALL_BYTES as usize);
+        let (sound, crc) = seal_named("runs", &text);
+        // The last digit of the length in either header.
+        let digit = sound.iter().position(|byte| *byte == b'\n').unwrap() - 1;
+        let damaged_at = |places: &[usize]| {
+            let mut bytes = sound.clone();
+            places.iter().for_each(|place| bytes[*place] ^= 1);
+            let _ = disk.remove(path);
+            disk.create(path).unwrap().write_all(&bytes).unwrap();
+            let opened = open(&disk, path, "runs", Some(crc));
+            (
+                opened.map(|opened| (opened.text == text, opened.damage)),
+                open_either(&disk, path, "runs", Some(crc)),
+            )
+        };
+        let half = sound.len() / 2;
+        for (places, damage) in
+            [(&[][..], false), (&[digit], true), (&[half + digit], true), (&[half - 2], true)]
+        {
+            let (opened, either) = damaged_at(places);
+            let (same, told) = opened.unwrap();
+            assert!(same && told.is_some() == damage && either.unwrap() == text, "{places:?}");
+        }
+        let (opened, either) = damaged_at(&[digit, half + digit]);
+        let e = opened.err().unwrap();
+        assert!(e.kind() == ErrorKind::Corrupt && e.to_string().contains("neither of its copies"), "{e}");
+        assert_eq!(either.unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn a_file_of_another_kind_and_one_that_is_too_large_are_damage() {
+        let sealed = seal("runs", "[]");
+        let e = unseal(Path::new("m"), "manifest", None, &sealed).err().unwrap();
+        assert!(e.to_string().contains("another kind"), "{e}");
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, path) = (tidalite_vfs::RealVfs::new(), dir.path().join("runs"));
+        let segment = disk.create_segment(&path, 4096).unwrap();
+        drop(segment);
+        #[expect(clippy::disallowed_methods, reason = "the file becomes sparse and large")]
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
+        let e = open(&disk, &path, "runs", None).err().unwrap();
+        assert!(e.kind() == ErrorKind::Corrupt && e.to_string().contains("more than any runs"), "{e}");
+        assert_eq!(open_either(&disk, &path, "runs", None).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
 }

@@ -96,3 +96,42 @@ fn valid_frames_with_random_contents_are_refused_or_read_safely() {
         assert_eq!(replayed.bytes, bytes.len() as u64 - FIRST_FRAME_AT as u64, "each frame was valid");
     }
 }
+
+#[test]
+fn valid_frames_that_contradict_earlier_ones_are_refused_and_the_others_are_read() {
+    let (sim, dir, _) = script(97, 10, small(), true);
+    let (id, path) = (dir.segment_id(1), dir.segment_path(1));
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let series = |run: u32, metric: &str| [&words(&[0, run, 1, 0])[..], metric.as_bytes()].concat();
+    let row = |values: usize| vec![0; 16 + 8 * values];
+    let frames = [
+        (Tag::Run, [&words(&[0])[..], b"r"].concat(), true),
+        (Tag::Run, [&words(&[1])[..], b"s"].concat(), true),
+        (Tag::Series, series(0, "m"), true),
+        (Tag::Layout, words(&[0]), true),
+        (Tag::Row, row(1), true),
+        // Another width, another name, another run, another list, another id.
+        (Tag::Row, row(2), false),
+        (Tag::Series, series(0, "n"), false),
+        (Tag::Series, series(1, "m"), false),
+        (Tag::Layout, words(&[0, 0]), false),
+        (Tag::Run, [&words(&[0])[..], b"s"].concat(), false),
+        // Copies.
+        (Tag::Series, series(0, "m"), true),
+        (Tag::Layout, words(&[0]), true),
+        (Tag::Row, row(1), true),
+    ];
+    let mut bytes = SegmentHeader { id, base_position: 0, base_ordinal: 0 }.start_of_segment();
+    for (ordinal, (tag, payload, _)) in (1..).zip(&frames) {
+        let mut draft = Draft::new(*tag, 0);
+        draft.push(payload);
+        draft.finish_fitting();
+        let at = bytes.len() as u64;
+        bytes.extend_from_slice(draft.place(id.seed(), at, ordinal));
+    }
+    put(&sim, &path, &bytes);
+    let (seen, replayed) = read(&sim, &dir, 0, false);
+    assert_eq!(seen.units.len(), 2);
+    let refused: u64 = replayed.findings.iter().filter_map(|finding| finding.frames).sum();
+    assert_eq!(refused, frames.iter().filter(|(.., sound)| !sound).count() as u64, "{:?}", replayed.findings);
+}
