@@ -391,7 +391,7 @@ mod tests {
             assert!(found.damage.is_empty() && [1, 2].contains(&found.manifest.version), "{before}");
             // What was removed before it was pinned is never given.
             assert!(before > 7 || found.manifest.version == 2, "{before}");
-            assert_eq!(latest(&disk, &paths).unwrap().manifest.version, if before < 16 { 2 } else { 1 });
+            assert_eq!(latest(&disk, &paths).unwrap().manifest.version, 2);
         }
     }
 
