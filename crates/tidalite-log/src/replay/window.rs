@@ -107,9 +107,16 @@ mod tests {
         let end = content.len() as u64;
         let mut window = SegmentWindow::new(vfs.open(Path::new("/f")).unwrap(), end - 1);
         let big = 2 * PIECE_BYTES;
-        for (at, want) in
-            [(0, 16), (8, 3 * PIECE_BYTES), (8, big), (PIECE_BYTES, 16), (5, 5), (big, big), (content.len() - 3, 16), (0, 0)]
-        {
+        for (at, want) in [
+            (0, 16),
+            (8, 3 * PIECE_BYTES),
+            (8, big),
+            (PIECE_BYTES, 16),
+            (5, 5),
+            (big, big),
+            (content.len() - 3, 16),
+            (0, 0),
+        ] {
             let got = window.at(at as u64, want).unwrap();
             assert!(got.len() >= want.min(content.len() - 1 - at), "{at} {want} {}", got.len());
             assert!(got.len() < content.len() - at, "the limit holds");
