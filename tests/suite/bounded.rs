@@ -157,7 +157,7 @@ fn every_refusal_for_memory_names_the_option() {
     let select = store.select().metric("m");
     let refused = [
         select.lttb(1_000_000).map(drop),
-        select.over(XAxis::Time).lttb(10).map(drop),
+        select.over(XAxis::Time).points().map(drop),
         select.align(AlignOn::Time, Fill::None).map(drop),
         select.aggregate(&[Aggregate::Mean], &[By::StepBucket(1)]).map(drop),
     ];

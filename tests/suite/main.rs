@@ -37,6 +37,7 @@ mod interleaved;
 mod kill;
 mod limits;
 mod listings;
+mod long_lines;
 mod merge;
 mod merge_faults;
 mod merge_hidden;

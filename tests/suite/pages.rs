@@ -179,6 +179,26 @@ fn pages_rows_and_exclusions_are_what_the_points_say() {
     check(&store, "compacted");
 }
 
+/// So many points of equal values that a page drops points before it has seen all, in series that are read apart.
+#[test]
+fn equal_points_of_many_series_stand_in_the_order_of_series() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Options::new().background(false).open(dir.path().join("m")).unwrap();
+    for name in ["a", "b", "c"] {
+        for metric in ["x", "y"] {
+            let steps: Vec<(i64, i64, f64)> =
+                (0..6_000).map(|i| (i, 0, ((i * 7) % 3) as f64 - f64::from(name == "c"))).collect();
+            store.append(&rollups::batch(name, metric, &steps)).unwrap();
+        }
+    }
+    pages_are_slices_of_the_sorted_points(&store.select(), "with equal points");
+    let page = |offset| store.select().points_page(Some("time".parse().unwrap()), offset, Some(2)).unwrap();
+    let all = in_order(&store.select().points().unwrap().collect().unwrap());
+    for offset in [0, 6_500, 35_990] {
+        assert_eq!(bits(&in_order(&page(offset))), bits(&all[offset..offset + 2]), "from {offset}");
+    }
+}
+
 #[test]
 fn a_page_that_does_not_fit_into_memory_is_refused_and_a_smaller_one_is_not() {
     let dir = tempfile::tempdir().unwrap();

@@ -239,10 +239,10 @@ fn a_range_of_a_long_series_is_drawn_and_aligned_within_the_memory() {
         store.flush().unwrap();
     }
     let smooth = store.select().transform("mean:2".parse().unwrap());
-    assert_eq!(smooth.lttb(10).unwrap_err().kind(), ErrorKind::Full);
     let roomy = Options::new().read_only(true).open(dir.path().join("m")).unwrap();
     let roomy = roomy.select().transform("mean:2".parse().unwrap());
     assert_eq!(smooth.chart(10).unwrap(), roomy.chart(10).unwrap());
+    assert_eq!(smooth.lttb(10).unwrap(), roomy.lttb(10).unwrap());
     let over = |select: &Selection| select.over(XAxis::Time);
     assert_eq!(over(&smooth).m4(3).unwrap(), over(&roomy).m4(3).unwrap());
     assert_eq!(over(&smooth).chart(30).unwrap(), over(&roomy).chart(30).unwrap());

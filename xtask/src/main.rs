@@ -70,7 +70,9 @@ fn main() -> ExitCode {
         ["tidy"] => house_rules(&mut steps),
         ["deny"] => steps.add("dependencies", || deny(Absent::Fail)),
         ["soak"] => steps.add("long tests", || {
-            run(cargo().args(["test", "--release", "--package", "tidalite-tests"]).env("TIDALITE_LONG", "1"))
+            run(cargo()
+                .args(["test", "--release", "--workspace", "--test", "suite"])
+                .env("TIDALITE_LONG", "1"))
         }),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -35,7 +35,7 @@ pub use point::{
 };
 pub use range::{Bounds, Extent, StepRange};
 pub use run::{
-    Assign, Latest, LatestField, Moving, Parent, Participant, ParticipantEnd, Participants, Participation,
-    Rewind, RunChange, RunEdit, RunEnd, RunInfo, RunRecord, RunStart, Status,
+    Assign, Environment, Latest, LatestField, Moving, Parent, Participant, ParticipantEnd, Participants,
+    Participation, Rewind, RunChange, RunEdit, RunEnd, RunInfo, RunRecord, RunStart, Status,
 };
 pub use summary::{Extreme, Summary, SummaryFacts};

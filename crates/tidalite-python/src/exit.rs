@@ -9,7 +9,7 @@ use crate::outcome::{self, Outcome};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::ErrorKind;
+use tidalite::{ErrorKind, Reopened};
 
 /// The handles that are open in this process.
 static OPEN: Mutex<OpenHandles> = Mutex::new(OpenHandles { runs: Vec::new(), stores: Vec::new() });
@@ -74,6 +74,19 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     py.import("atexit")?.call_method1("register", (close_all(py)?,))?;
     Ok(())
+}
+
+/// Opens a store again, whose runs are then written no more through the old objects.
+pub(crate) fn reopen_store(
+    handle: &StoreHandle,
+    runs: &Mutex<Vec<Weak<RunHandle>>>,
+) -> tidalite::Result<(Arc<StoreHandle>, Reopened)> {
+    let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(PoisonError::into_inner));
+    runs.iter().filter_map(Weak::upgrade).for_each(|run| run.abandon());
+    let reopened = handle.store.reopen()?;
+    let opened = StoreHandle::new(reopened.store.clone(), handle.arguments);
+    add_store(&opened);
+    Ok((opened, reopened))
 }
 
 /// Ends the runs that a store's handle has begun, and closes the store.

@@ -83,6 +83,14 @@ impl RunHandle {
         Ok(())
     }
 
+    /// Ends it without a status, since its store can be written no more.
+    pub(crate) fn abandon(&self) {
+        if self.is_open() {
+            self.stop_watches();
+            self.ended.store(true, Ordering::Release);
+        }
+    }
+
     fn stop_watches(&self) {
         let watches = std::mem::take(&mut *self.watches.lock().unwrap_or_else(PoisonError::into_inner));
         for watch in watches {

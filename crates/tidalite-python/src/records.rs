@@ -8,8 +8,8 @@ use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tidalite::{
-    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Report, RunInfo, RunTotals,
-    Salvaged, Snapshot, Stats, ThinStats,
+    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Reopened, Report, RunInfo,
+    RunTotals, Salvaged, Seq, Snapshot, Stats, ThinStats,
 };
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -136,6 +136,18 @@ pub(crate) fn report<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'p
     });
     fields.set_item("unread", PyTuple::new(py, unread.collect::<PyResult<Vec<_>>>()?)?)?;
     build(&class(py, "Report")?, &fields)
+}
+
+pub(crate) fn reopened<'py>(
+    py: Python<'py>,
+    store: Bound<'py, PyAny>,
+    reopened: &Reopened,
+) -> PyResult<Bound<'py, PyAny>> {
+    let written = |last: Option<Seq>| last.map_or(0, |seq| seq.ordinal() + 1);
+    let fields = PyDict::new(py);
+    fields.set_item("store", store)?;
+    fields.set_item("writes_lost", written(reopened.accepted).saturating_sub(written(reopened.kept)))?;
+    build(&class(py, "Reopened")?, &fields)
 }
 
 pub(crate) fn salvaged<'py>(py: Python<'py>, salvaged: &Salvaged) -> PyResult<Bound<'py, PyAny>> {

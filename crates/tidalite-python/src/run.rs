@@ -239,14 +239,26 @@ impl Run {
         }
     }
 
-    /// Sets params from a dict of plain values; other params keep their values. The value `tidalite.REMOVE` removes a param.
+    /// Sets params from a dict or an object with fields, and from keywords; other params keep their values. The value
+    /// `tidalite.REMOVE` removes a param.
     ///
     /// >>> run = store.run("b", params={"lr": 0.1, "debug": True})
-    /// >>> run.set_params({"batch": 32, "debug": tidalite.REMOVE})
+    /// >>> run.set_params({"batch": 32, "debug": tidalite.REMOVE}, seed=7)
     /// >>> run.params
-    /// {'batch': 32, 'lr': 0.1}
-    fn set_params(&self, py: Python<'_>, params: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (params, removed) = params::edited_params(params)?;
+    /// {'batch': 32, 'lr': 0.1, 'seed': 7}
+    #[pyo3(signature = (params=None, **keywords))]
+    fn set_params(
+        &self,
+        py: Python<'_>,
+        params: Option<&Bound<'_, PyAny>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let (mut params, mut removed) = params.map(params::edited_params).transpose()?.unwrap_or_default();
+        if let Some(keywords) = keywords {
+            let (set, also_removed) = params::edited_params(keywords)?;
+            params.extend(set);
+            removed.extend(also_removed);
+        }
         py.detach(|| self.handle.run.change_params(params, removed)).map_err(raise)
     }
 

@@ -7,8 +7,9 @@ use crate::run_arguments::run_id;
 use crate::run_table::RunTableArguments;
 use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
-use crate::table::AnswerTable;
+use crate::table::{AnswerTable, ReadRows, RowSource};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use std::collections::BTreeMap;
 use tidalite::{History, OnDamage, Snapshot};
 
@@ -147,6 +148,21 @@ impl StoreSnapshot {
         let selected = SelectArguments { runs, filters, labels, on_damage, ..SelectArguments::default() };
         let select = selected.select(all)?;
         RunTableArguments { columns, sort, offset, limit }.answer(py, &self.snapshot, &select)
+    }
+
+    /// Runs side by side, as `Store.diff` returns them.
+    #[pyo3(signature = (*runs, all=false))]
+    pub(crate) fn diff(&self, py: Python<'_>, runs: &Bound<'_, PyTuple>, all: bool) -> PyResult<AnswerTable> {
+        let ids: Vec<String> = runs.iter().map(|run| run_id("a run's id", &run)).collect::<PyResult<_>>()?;
+        let diff = py.detach(|| self.snapshot.diff(&ids)).map_err(raise)?;
+        let batch = diff.batch(!all);
+        Ok(AnswerTable::new(RowSource::Read(ReadRows {
+            schema: batch.schema(),
+            batches: vec![batch],
+            damage: diff.damage,
+            kind: "diff",
+            total: None,
+        })))
     }
 
     /// The labels of series, as `Store.labels` returns them.

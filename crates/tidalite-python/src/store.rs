@@ -20,7 +20,7 @@ use crate::selection::Selection;
 use crate::snapshot::StoreSnapshot;
 use crate::table::AnswerTable;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
@@ -89,22 +89,7 @@ impl Store {
         begin(py, builder, &self.handle, &self.runs)
     }
 
-    /// Edits a run, given as a `Run` or by its id, without taking part in it: its status and its end do not move, and other processes
-    /// may write to it meanwhile. Of two edits the later one wins. Raises NotFound if there is no such run.
-    ///
-    /// - `params`: a dict of params to set, or to remove by the value `tidalite.REMOVE`; `remove_params`: names of params to remove.
-    /// - `add_tags`, `remove_tags`: lists of texts.
-    /// - `name`, `notes`, `group`: texts, as of `run`; None removes one.
-    /// - `status`: 'running', 'finished', 'failed' or 'lost'. It holds until a process takes part in the run again. With None it follows
-    ///   from the processes again.
-    /// - `started`, `ended`: times. With None they follow from the processes again.
-    ///
-    /// >>> with store.run("a", params={"lr": 0.1}) as run:
-    /// ...     run.log({"loss": 0.5})
-    /// >>> store.edit("a", params={"note": "warm start"}, add_tags=["star"], name="baseline")
-    /// >>> run = store.runs()["a"]
-    /// >>> run.name, run.params, run.tags, run.status
-    /// ('baseline', {'lr': 0.1, 'note': 'warm start'}, ('star',), 'finished')
+    #[doc = include_str!("docs/edit.txt")]
     #[pyo3(
         signature = (id, **fields),
         text_signature = "($self, id, *, params=..., remove_params=..., add_tags=..., remove_tags=..., name=..., notes=..., group=..., status=..., started=..., ended=...)"
@@ -218,6 +203,12 @@ impl Store {
         totals: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.snapshot(py, "error")?.run_info(py, id, totals)
+    }
+
+    #[doc = include_str!("docs/diff.txt")]
+    #[pyo3(signature = (*runs, all=false))]
+    fn diff(&self, py: Python<'_>, runs: &Bound<'_, PyTuple>, all: bool) -> PyResult<AnswerTable> {
+        self.snapshot(py, "error")?.diff(py, runs, all)
     }
 
     #[doc = include_str!("docs/table.txt")]
@@ -444,6 +435,13 @@ impl Store {
     /// Returns once every row accepted before the call is durable.
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.handle.store.sync()).map_err(raise)
+    }
+
+    #[doc = include_str!("docs/reopen.txt")]
+    fn reopen<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let done = py.detach(|| exit::reopen_store(&self.handle, &self.runs));
+        let (handle, reopened) = done.map_err(raise)?;
+        records::reopened(py, Bound::new(py, Store::of(handle))?.into_any(), &reopened)
     }
 
     /// Finishes the runs begun through this object, stops the store's threads and releases its locks. Other calls then raise Invalid.

@@ -39,7 +39,7 @@ pub use axis::{Calendar, Placement, Width, XAxis, same_bucket};
 pub use batch::{PointsBuilder, points_schema};
 pub use drawing::{
     ChartBucket, ChartBuckets, ChartMerge, LineChoice, LineCount, LineMeans, Outline, PixelColumns, band,
-    band_grouping, band_schema, chart, chart_batch, chart_schema, chart_width, lttb, sample,
+    band_grouping, band_schema, chart, chart_batch, chart_schema, chart_width, lttb, sample, sample_piece,
 };
 pub use filter::{
     Compare, LabelMatcher, NameMatcher, Pattern, PointFilter, RunField, RunFilter, SeriesFilter, TimeText,

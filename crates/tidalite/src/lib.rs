@@ -62,6 +62,7 @@ pub use exchange::import::options::{Import, ImportStats, TimeUnit};
 pub use files::finding::{Finding, FindingKind};
 pub use files::param_json::{param_from_json, param_to_json};
 pub use select::cursor::Cursor;
+pub use select::diff::{RunDiff, RunDiffRow, RunFact};
 pub use select::explain::Explain;
 pub use select::follow::Follow;
 pub use select::over::Over;

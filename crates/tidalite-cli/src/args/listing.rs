@@ -1,4 +1,4 @@
-//! The arguments of `info`, `runs`, `metrics` and `labels`.
+//! The arguments of `info`, `runs`, `diff`, `metrics` and `labels`.
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -30,6 +30,27 @@ pub(crate) enum SpaceBy {
     Run,
     /// By metric, over all runs.
     Metric,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidalite diff metrics lr-1 lr-2
+  tidalite diff metrics lr-1 lr-2 lr-3 --all
+  tidalite diff metrics lr-1 lr-2 --format json | jq 'select(.kind == \"param\")'")]
+pub(crate) struct DiffArgs {
+    /// The folder of the store.
+    pub(crate) store: PathBuf,
+    /// The ids of the runs, at least two.
+    #[arg(required = true, num_args = 2..)]
+    pub(crate) runs: Vec<String>,
+    /// Show also what is the same in all of them.
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// The most rows to print; 0 means all [default: 40 in a table, otherwise all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
 }
 
 /// `runs`.

@@ -21,7 +21,7 @@ pub(crate) use demo::{DemoArgs, DemoTrainArgs, DemoWatchArgs};
 pub(crate) use editing::EditArgs;
 pub(crate) use global::{ColorWhen, Format, GlobalArgs};
 pub(crate) use importing::{ImportArgs, TimeUnitArg};
-pub(crate) use listing::{InfoArgs, LabelsArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
+pub(crate) use listing::{DiffArgs, InfoArgs, LabelsArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
 pub(crate) use maintenance::{
     CompactArgs, DeleteArgs, FilesArgs, FlushArgs, SalvageArgs, ThinArgs, VerifyArgs,
 };
@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Info(InfoArgs),
     /// List the runs.
     Runs(RunsArgs),
+    /// Show in what runs differ: params, environment, last values.
+    Diff(DiffArgs),
     /// List the metrics.
     Metrics(MetricsArgs),
     /// List the labels of series, and how many values each has.

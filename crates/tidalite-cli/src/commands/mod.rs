@@ -6,6 +6,7 @@ mod backup;
 mod chart;
 mod compact;
 mod delete;
+mod diff;
 mod edit;
 mod export;
 mod files;
@@ -39,6 +40,7 @@ pub(crate) fn run(program: &Program, cli: Cli) -> CliResult {
         Command::DemoWatch(args) => demo::machine::run(args),
         Command::Info(args) => info::run(&context, args),
         Command::Runs(args) => runs::run(&context, args),
+        Command::Diff(args) => diff::run(&context, args),
         Command::Metrics(args) => metrics::run(&context, args),
         Command::Labels(args) => labels::run(&context, args),
         Command::Query(args) => query::run(&context, args),

@@ -111,6 +111,9 @@ fn rendered(
 }
 
 fn is_blank(column: &ArrayRef) -> bool {
+    if column.null_count() == column.len() {
+        return true;
+    }
     match cast(column, &DataType::Utf8) {
         Ok(texts) => texts.as_string::<i32>().iter().all(|t| matches!(t, None | Some("" | "{}" | "[]"))),
         Err(_) => false,

@@ -1,4 +1,4 @@
-//! `runs` with columns asked for, in an order, a page at a time.
+//! `runs` with columns asked for, in an order, a page at a time; `diff`.
 
 use crate::sample::Sample;
 use tidalite::{Param, Params};
@@ -74,4 +74,26 @@ fn runs_show_the_commit_that_they_were_run_with_and_filters_find_it() {
     assert_eq!(found[0]["environment"]["git"]["commit"], "b".repeat(40));
     let columns = sample.run("runs", &["--columns", "environment.git.commit", "--format", "csv"]);
     assert!(columns.ok().contains(&format!("x,{}", "a".repeat(40))), "{}", columns.text());
+}
+
+#[test]
+fn runs_are_compared_side_by_side() {
+    let sample = Sample::new();
+    let differing = sample.run("diff", &["lr-2", "lr-0.1", "--format", "json"]).rows();
+    let row = |rows: &[serde_json::Value], kind: &str, name: &str| {
+        rows.iter().find(|row| row["kind"] == kind && row["name"] == name).cloned()
+    };
+    let lr = row(&differing, "param", "lr").unwrap();
+    assert_eq!((&lr["lr-2"], &lr["lr-0.1"]), (&"2".into(), &"0.1".into()));
+    let all = sample.run("diff", &["lr-2", "lr-0.1", "--all", "--format", "json"]).rows();
+    assert!(all.len() > differing.len());
+    assert!(row(&all, "tag", "sweep").is_some() && row(&differing, "tag", "sweep").is_none());
+    let last = |rows: &[serde_json::Value]| rows.iter().filter(|row| row["kind"] == "last").count();
+    assert!(last(&differing) > 0 && last(&differing) < last(&all), "accuracy is the same");
+    let table = sample.run("diff", &["lr-2", "lr-0.1"]);
+    let same = all.len() - differing.len();
+    assert!(table.err.contains(&format!("{same} facts are the same in all")), "{}", table.err);
+    sample.run("diff", &["lr-2"]).fails(2);
+    let unknown = sample.run("diff", &["lr-2", "lr-3"]);
+    assert!(unknown.fails(3).contains("similar"), "{}", unknown.err);
 }

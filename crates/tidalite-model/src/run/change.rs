@@ -26,6 +26,15 @@ pub enum Assign<T> {
 }
 
 impl<T> Assign<T> {
+    /// The same with another value.
+    pub fn map<U>(self, to: impl FnOnce(T) -> U) -> Assign<U> {
+        match self {
+            Assign::Keep => Assign::Keep,
+            Assign::Clear => Assign::Clear,
+            Assign::Set(value) => Assign::Set(to(value)),
+        }
+    }
+
     /// The new value, where there is one to assign; `Some(None)` clears the field.
     pub fn value(&self) -> Option<Option<&T>> {
         match self {

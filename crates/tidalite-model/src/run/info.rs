@@ -1,6 +1,7 @@
 //! The current state of a run, as readers see it.
 
 use super::change::Parent;
+use super::environment::Environment;
 use super::participant::current;
 use super::record::{RunRecord, field};
 use super::status::Status;
@@ -113,7 +114,7 @@ impl RunInfo {
             notes: field(&record.notes).cloned(),
             group: field(&record.group).cloned(),
             params: record.params.iter().filter_map(|(k, v)| Some((k.clone(), v.value.clone()?))).collect(),
-            environment: field(&record.environment).cloned().unwrap_or_default(),
+            environment: field(&record.environment).map(Environment::params).unwrap_or_default(),
             tags: record.tags.iter().filter(|(_, t)| t.value).map(|(k, _)| k.clone()).collect(),
             labels: counted().map(|p| p.labels.clone()).reduce(|a, b| common(&a, &b)).unwrap_or_default(),
             parent: record.parent().cloned(),

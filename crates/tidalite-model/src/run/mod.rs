@@ -5,6 +5,7 @@
 //! reader sees of it.
 
 mod change;
+mod environment;
 mod info;
 mod joined;
 mod participant;
@@ -14,6 +15,7 @@ mod status;
 mod tests;
 
 pub use change::{Assign, Parent, RunChange, RunEdit, RunEnd, RunStart};
+pub use environment::Environment;
 pub use info::{Participant, RunInfo};
 pub use joined::Moving;
 pub use participant::{ParticipantEnd, Participants, Participation};

@@ -1,9 +1,10 @@
 //! The record of a run: the combined result of all changes to it.
 
 use super::change::{Assign, Parent, RunChange, RunEdit, RunEnd, RunStart};
+use super::environment::Environment;
 use super::participant::{ParticipantEnd, Participants, Participation};
 use super::status::Status;
-use crate::{Labels, Moment, Param, Params, Seq, WriteOrder};
+use crate::{Labels, Moment, Param, Seq, WriteOrder};
 use std::collections::BTreeMap;
 
 /// A value set by the newest write.
@@ -50,7 +51,7 @@ pub struct RunRecord {
     /// The group of runs it belongs to.
     pub group: LatestField<String>,
     /// What it was run with.
-    pub environment: LatestField<Params>,
+    pub environment: LatestField<Environment>,
     /// The run from which it was forked.
     pub parent: LatestField<Parent>,
     /// The status that an edit gave it.
@@ -164,7 +165,7 @@ impl RunRecord {
         set_field(&mut self.name, order, &edit.name);
         set_field(&mut self.notes, order, &edit.notes);
         set_field(&mut self.group, order, &edit.group);
-        set_field(&mut self.environment, order, &edit.environment);
+        set_field(&mut self.environment, order, &edit.environment.clone().map(Environment::from));
         set_field(&mut self.parent, order, &edit.parent);
         set_field(&mut self.status, order, &edit.status);
         set_field(&mut self.started_us, order, &edit.started_us);

@@ -217,3 +217,59 @@ fn a_withdrawn_start_is_as_if_it_had_not_been_made() {
     ]);
     assert_eq!(before, after);
 }
+
+/// One edit for each field.
+fn an_edit_of_each_field() -> [RunEdit; 10] {
+    let text = || Assign::Set("text".to_string());
+    let edit = RunEdit::default;
+    // A new field does not compile here, so that nobody forgets its edit below.
+    let RunEdit {
+        params: _,
+        remove_params: _,
+        add_tags: _,
+        remove_tags: _,
+        name: _,
+        notes: _,
+        group: _,
+        environment: _,
+        parent: _,
+        status: _,
+        started_us: _,
+        ended_us: _,
+    } = edit();
+    [
+        RunEdit::param("lr", 0.1),
+        RunEdit { add_tags: BTreeSet::from(["a".to_string()]), ..edit() },
+        RunEdit { name: text(), ..edit() },
+        RunEdit { notes: text(), ..edit() },
+        RunEdit { group: text(), ..edit() },
+        RunEdit { environment: Assign::Set(Params::from([("os".into(), "linux".into())])), ..edit() },
+        RunEdit { parent: Assign::Set(Parent { run: "p".into(), step: Some(3) }), ..edit() },
+        RunEdit { status: Assign::Set(Status::Failed), ..edit() },
+        RunEdit { started_us: Assign::Set(7), ..edit() },
+        RunEdit { ended_us: Assign::Set(8), ..edit() },
+    ]
+}
+
+#[test]
+fn every_field_is_deleted_joined_and_told_with_its_place_and_time() {
+    for edit in an_edit_of_each_field() {
+        let set = record(&[(at(5, 1), RunChange::Edit(edit.clone()))]);
+        assert_eq!(set.seqs().collect::<Vec<_>>(), [Seq::new(1, 5)], "{edit:?}");
+        assert_eq!(set.clock_us(), 5, "{edit:?}");
+
+        let mut joined = RunRecord::default();
+        joined.join(&set, |_| false, |_| false);
+        assert_eq!(joined, set, "{edit:?}");
+        // The later one counts, whichever side has it.
+        let later = record(&[(at(6, 2), RunChange::Edit(edit.clone()))]);
+        joined.join(&later, |_| false, |_| false);
+        assert_eq!(joined, later, "{edit:?}");
+        joined.join(&set, |_| false, |_| false);
+        assert_eq!(joined, later, "{edit:?}");
+
+        let mut gone = set;
+        gone.apply(at(9, 3), &RunChange::Delete { before: Moment::new(3, [(1, 6)]) });
+        assert!(gone.is_only_deleted(), "{edit:?}");
+    }
+}

@@ -17,6 +17,8 @@ _VARIADIC: dict[type, tuple[str, ...]] = {
     Selection: ("aggregate", "bottom", "top", "transform"),
     Table: ("sort", "then"),
     Run: ("add_tags", "remove_tags"),
+    Store: ("diff",),
+    Snapshot: ("diff",),
 }
 # `append` warns with the line of its caller, and names the right words itself.
 _UNWRAPPED: dict[type, tuple[str, ...]] = {Run: ("log",), Store: ("append",)}

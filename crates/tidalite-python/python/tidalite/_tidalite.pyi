@@ -7,7 +7,7 @@ from enum import Enum
 from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import Any, Final, Literal, Self, SupportsFloat, SupportsIndex, final, overload
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, SupportsFloat, SupportsIndex, final, overload, type_check_only
 
 import numpy
 import pandas
@@ -16,10 +16,22 @@ import pyarrow
 
 from _typeshed import DataclassInstance
 
-from .records import CompactStats, Explain, Finding, FlushStats, Importance, MergeStats, PartFiles, Report, RunInfo, Runs, Salvaged, Stats, ThinStats
+from .records import CompactStats, Explain, Finding, FlushStats, Importance, MergeStats, PartFiles, Reopened, Report, RunInfo, Runs, Salvaged, Stats, ThinStats
+
+@type_check_only
+class _Attrs(Protocol):
+    __attrs_attrs__: ClassVar[Any]
+
+@type_check_only
+class _Pydantic(Protocol):
+    __pydantic_fields__: ClassVar[Any]
+
+@type_check_only
+class _Struct(Protocol):
+    __struct_fields__: ClassVar[tuple[str, ...]]
 
 # What a param may be is more than types say: see `Store.run`. A value of another type raises TypeError, which names the param.
-type _Params = Mapping[str, Any] | Namespace | SimpleNamespace | DataclassInstance
+type _Params = Mapping[str, Any] | Namespace | SimpleNamespace | DataclassInstance | _Attrs | _Pydantic | _Struct
 type _Time = int | datetime | numpy.datetime64 | str
 type _Range[T] = tuple[T | None, T | None] | slice[T | None, T | None, None]
 type _By = str | Bucket
@@ -90,6 +102,7 @@ def open(
     threads: int | None = None,
     background: bool = True,
     flush_bytes: int | None = None,
+    mapped_log: bool = True,
 ) -> Store: ...
 def salvage(
     damaged: str | PathLike[str],
@@ -128,6 +141,7 @@ class Store:
     def path(self) -> Path: ...
     @property
     def id(self) -> str: ...
+    def reopen(self) -> Reopened: ...
     def run(
         self,
         id: str | None = None,
@@ -188,6 +202,7 @@ class Store:
     def snapshot(self, *, on_damage: _OnDamage = "error") -> Snapshot: ...
     def runs(self, where: _Names | None = None, *, totals: bool = False) -> Runs: ...
     def run_info(self, id: str | Run, *, totals: bool = False) -> RunInfo: ...
+    def diff(self, *runs: str | Run, all: bool = False) -> Table: ...
     def table(
         self,
         columns: str | Iterable[str] | Mapping[str, str | Iterable[str] | None],
@@ -313,7 +328,7 @@ class Run:
         time: _Time | None = None,
         labels: Mapping[str, object] | None = None,
     ) -> None: ...
-    def set_params(self, params: _Params) -> None: ...
+    def set_params(self, params: _Params | None = None, **keywords: Any) -> None: ...
     def add_tags(self, *tags: _Names) -> None: ...
     def remove_tags(self, *tags: _Names) -> None: ...
     def rewind(self, step: SupportsIndex, metrics: _Names | None = None) -> None: ...
@@ -370,6 +385,7 @@ class Snapshot:
     ) -> Selection: ...
     def runs(self, where: _Names | None = None, *, totals: bool = False) -> Runs: ...
     def run_info(self, id: str | Run, *, totals: bool = False) -> RunInfo: ...
+    def diff(self, *runs: str | Run, all: bool = False) -> Table: ...
     def table(
         self,
         columns: str | Iterable[str] | Mapping[str, str | Iterable[str] | None],

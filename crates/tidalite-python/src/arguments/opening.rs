@@ -16,15 +16,19 @@ pub(crate) struct OpenArguments {
     pub(crate) threads: Option<usize>,
     pub(crate) background: bool,
     pub(crate) flush_bytes: Option<u64>,
+    pub(crate) mapped_log: bool,
 }
 
-/// They as plain values: read-only, durability, memory, threads, background, size of a flush.
-type PickledArguments<'py> = (bool, Bound<'py, PyAny>, Option<u64>, Option<usize>, bool, Option<u64>);
+/// They as plain values: read-only, durability, memory, threads, background, size of a flush, whether logs are mapped.
+type PickledArguments<'py> = (bool, Bound<'py, PyAny>, Option<u64>, Option<usize>, bool, Option<u64>, bool);
 
 impl OpenArguments {
     pub(crate) fn options(&self) -> Options {
-        let mut options =
-            Options::new().read_only(self.read_only).durability(self.durability).background(self.background);
+        let mut options = Options::new()
+            .read_only(self.read_only)
+            .durability(self.durability)
+            .background(self.background)
+            .mapped_log(self.mapped_log);
         if let Some(bytes) = self.memory_bytes {
             options = options.memory_bytes(bytes);
         }
@@ -48,14 +52,24 @@ impl OpenArguments {
             Durability::Row => "row".into_bound_py_any(py)?,
             _ => "process".into_bound_py_any(py)?,
         };
-        Ok((self.read_only, durability, self.memory_bytes, self.threads, self.background, self.flush_bytes))
+        let OpenArguments { read_only, memory_bytes, threads, background, flush_bytes, mapped_log, .. } =
+            *self;
+        Ok((read_only, durability, memory_bytes, threads, background, flush_bytes, mapped_log))
     }
 
     pub(crate) fn unpickled(given: &Bound<'_, PyTuple>) -> PyResult<OpenArguments> {
-        let (read_only, durability, memory_bytes, threads, background, flush_bytes): PickledArguments<'_> =
+        let (read_only, durability, memory_bytes, threads, background, flush_bytes, mapped_log): PickledArguments<'_> =
             given.extract()?;
         let durability = read_durability(&durability)?;
-        Ok(OpenArguments { read_only, durability, memory_bytes, threads, background, flush_bytes })
+        Ok(OpenArguments {
+            read_only,
+            durability,
+            memory_bytes,
+            threads,
+            background,
+            flush_bytes,
+            mapped_log,
+        })
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn params(given: &Bound<'_, PyAny>) -> PyResult<Params> {
 pub(crate) fn edited_params(given: &Bound<'_, PyAny>) -> PyResult<(Params, Vec<String>)> {
     let Some(items) = items(given)? else {
         return Err(PyTypeError::new_err(format!(
-            "params is of type {}; give a dict, a dataclass or an argparse.Namespace",
+            "params is of type {}; give a dict, a dataclass, a pydantic model or an argparse.Namespace",
             kind(given)
         )));
     };
@@ -61,7 +61,17 @@ pub(crate) fn edited_params(given: &Bound<'_, PyAny>) -> PyResult<(Params, Vec<S
 /// Names with their values.
 type Items<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
 
-/// The items of a mapping, or the fields of a dataclass, a named tuple or a namespace.
+/// Where classes list their fields: dataclasses, attrs, pydantic (2, earlier 2, 1) and msgspec.
+const FIELD_LISTS: [&str; 6] = [
+    "__dataclass_fields__",
+    "__attrs_attrs__",
+    "__pydantic_fields__",
+    "model_fields",
+    "__fields__",
+    "__struct_fields__",
+];
+
+/// The items of a mapping, or the fields of an object whose class lists them, of a named tuple or of a namespace.
 fn items<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Items<'py>>> {
     if let Ok(mapping) = value.cast::<PyMapping>() {
         return mapping.items()?.iter().map(|item| item.extract()).collect::<PyResult<_>>().map(Some);
@@ -69,15 +79,22 @@ fn items<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Items<'py>>> {
     if value.is_instance_of::<PyType>() {
         return Ok(None);
     }
-    let is_tuple = value.is_instance_of::<PyTuple>();
-    let names = if is_tuple { "_fields" } else { "__dataclass_fields__" };
-    if let Some(names) = value.getattr_opt(names)? {
-        let field = |name: PyResult<Bound<'py, PyAny>>| {
-            let name = name?;
+    let lists: &[&str] = if value.is_instance_of::<PyTuple>() { &["_fields"] } else { &FIELD_LISTS };
+    for list in lists {
+        let Some(names) = value.get_type().getattr_opt(*list)? else { continue };
+        let field = |field: PyResult<Bound<'py, PyAny>>| {
+            let field = field?;
+            // Of attrs it is an object that has the name.
+            let name = field.getattr_opt("name")?.unwrap_or(field);
             let value = value.getattr(name.cast::<PyString>()?)?;
             Ok((name, value))
         };
-        return names.try_iter()?.map(field).collect::<PyResult<_>>().map(Some);
+        let mut fields: Items<'py> = names.try_iter()?.map(field).collect::<PyResult<_>>()?;
+        // What a pydantic model allows beside its fields.
+        if let Some(extra) = value.getattr_opt("__pydantic_extra__")?.filter(|extra| !extra.is_none()) {
+            fields.extend(items(&extra)?.unwrap_or_default());
+        }
+        return Ok(Some(fields));
     }
     if matches!(kind(value).as_str(), "argparse.Namespace" | "types.SimpleNamespace") {
         return items(&value.getattr("__dict__")?);

@@ -17,4 +17,4 @@ pub use chart_batch::{chart_batch, chart_schema};
 pub use lttb::{LineChoice, LineCount, LineMeans, lttb};
 pub use m4::PixelColumns;
 pub use outline::Outline;
-pub use sample::sample;
+pub use sample::{sample, sample_piece};

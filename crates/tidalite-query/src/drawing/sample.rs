@@ -13,17 +13,42 @@ use crate::points::Points;
 /// assert_eq!(points.steps, [0, 7, 33, 66, 99]);
 /// ```
 pub fn sample(points: &mut Points, n: usize) {
-    let len = points.len();
+    *points = sample_piece(points, 0, points.len(), n);
+}
+
+/// Of some consecutive points of a series, those that [`sample`] keeps of the whole series. They begin with its point `start`,
+/// counted from 0, and it has `len` points.
+///
+/// ```
+/// use tidalite_query::{Points, sample_piece};
+/// let piece = |steps: std::ops::Range<i64>| {
+///     let mut points = Points::default();
+///     steps.for_each(|step| points.push(step, 0, 0, 1.0));
+///     points
+/// };
+/// assert_eq!(sample_piece(&piece(0..50), 0, 100, 4).steps, [0, 33]);
+/// assert_eq!(sample_piece(&piece(50..100), 50, 100, 4).steps, [66, 99]);
+/// ```
+///
+/// # Panics
+/// If the points reach beyond the series.
+pub fn sample_piece(points: &Points, start: usize, len: usize, n: usize) -> Points {
+    assert!(start + points.len() <= len, "a piece lies within its series");
+    let mut kept = points.clone();
     if len <= n {
-        return;
+        return kept;
     }
-    let mut kept: Vec<bool> = points.values.iter().map(|value| !value.is_finite()).collect();
+    let mut mask: Vec<bool> = points.values.iter().map(|value| !value.is_finite()).collect();
     for i in 0..n {
         // The wide product cannot overflow; `n` is at least 2 where it divides.
         let place = if n == 1 { 0 } else { i as u128 * (len as u128 - 1) / (n as u128 - 1) };
-        kept[usize::try_from(place).expect("below the number of points")] = true;
+        let place = usize::try_from(place).expect("below the number of points");
+        if let Some(is_kept) = place.checked_sub(start).and_then(|place| mask.get_mut(place)) {
+            *is_kept = true;
+        }
     }
-    points.keep(&kept);
+    kept.keep(&mask);
+    kept
 }
 
 #[cfg(test)]
@@ -36,11 +61,19 @@ mod tests {
         fn a_sample_is_even_and_hides_no_value_that_is_not_finite(
             values in prop::collection::vec(prop_oneof![9 => -1.0..1.0f64, 1 => Just(f64::NAN)], 0..200),
             n in 1..40usize,
+            cut in 0..200usize,
         ) {
             let mut all = Points::default();
             (0..).zip(&values).for_each(|(step, &value)| all.push(step, 0, step * 3, value));
             let mut some = all.clone();
             sample(&mut some, n);
+            let pieces = [(0, cut.min(all.len())), (cut.min(all.len()), all.len())];
+            let mut joined = Points::default();
+            for (start, end) in pieces {
+                joined.extend(&sample_piece(&all.view().slice(start..end).to_points(), start, all.len(), n));
+            }
+            let bits = |points: &Points| points.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!((&joined.steps, bits(&joined)), (&some.steps, bits(&some)));
             let odd = values.iter().filter(|v| !v.is_finite()).count();
             prop_assert!(some.len() <= n.min(values.len()) + odd && some.len() >= n.min(values.len()));
             prop_assert!(some.steps.windows(2).all(|w| w[0] < w[1]));

@@ -4,7 +4,7 @@
 //! follows. [`OverAxis`] holds all series and does both itself.
 
 use super::schema::{over_buckets, over_points_schema};
-use super::series::{OverAxis, exact, order_scale, sorted, with_x_as_steps};
+use super::series::{OverAxis, exact, order_scale, placed, sorted, with_x_as_steps};
 use crate::aggregate::{By, Grouping, Partial};
 use crate::axis::{Placement, XAxis, XScale, XValue};
 use crate::batch::{PointsBuilder, points_schema};
@@ -155,8 +155,19 @@ impl AxisFrame {
         Self::lines(over, order_scale(&self.x), |points| points)
     }
 
+    /// Points of a series in the order of the axis: their x on its scale in place of their steps, and their steps in place of the
+    /// order of writing. Points without an x are left out.
+    pub fn place(&self, points: &Points, placement: &Placement) -> Points {
+        with_x_as_steps(&placed(points, placement), placement, self.scale)
+    }
+
+    /// The line of a series by [placed](Self::place) points.
+    pub fn line(&self, key: &SeriesKey, points: Points, placement: &Placement) -> AxisLine {
+        line(key.clone(), sorted(points), placement, self.scale)
+    }
+
     /// The points that [`OverAxis::lttb`] leaves of some series.
-    pub fn lttb(&self, over: &OverAxis, n: usize) -> Vec<AxisLine> {
+    pub(super) fn lttb(&self, over: &OverAxis, n: usize) -> Vec<AxisLine> {
         Self::lines(over, self.scale, |points| lttb(points, n))
     }
 

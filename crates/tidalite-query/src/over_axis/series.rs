@@ -6,6 +6,7 @@
 use crate::alignment::{Alignment, Fill};
 use crate::axis::{Placement, XAxis, XScale, XValue};
 use crate::points::{Points, Repeats, merge};
+use std::borrow::Cow;
 use tidalite_model::{Error, Result, SeriesKey};
 
 /// Series over one x-axis.
@@ -36,11 +37,12 @@ impl OverAxis {
 
     /// Appends a series, whose points ascend by step, with repeats resolved. Needs steps, times and values. Points
     /// without an x are left out.
-    pub fn push(&mut self, key: SeriesKey, mut points: Points, placement: Placement) {
-        if matches!(placement, Placement::Series(_) | Placement::NextOfSeries(_)) {
-            let placed: Vec<bool> = placement.x_values(points.view()).map(|x| x.is_some()).collect();
-            points.keep(&placed);
-        }
+    pub fn push(&mut self, key: SeriesKey, points: Points, placement: Placement) {
+        let kept = match placed(&points, &placement) {
+            Cow::Owned(kept) => Some(kept),
+            Cow::Borrowed(_) => None,
+        };
+        let points = kept.unwrap_or(points);
         if !points.is_empty() {
             self.series.push((key, points, placement));
         }
@@ -87,6 +89,20 @@ impl OverAxis {
         }
         Ok(())
     }
+}
+
+/// The points that have an x.
+pub(super) fn placed<'a>(points: &'a Points, placement: &Placement) -> Cow<'a, Points> {
+    if matches!(placement, Placement::Step | Placement::Since(_)) {
+        return Cow::Borrowed(points);
+    }
+    let mask: Vec<bool> = placement.x_values(points.view()).map(|x| x.is_some()).collect();
+    if mask.iter().all(|is_placed| *is_placed) {
+        return Cow::Borrowed(points);
+    }
+    let mut kept = points.clone();
+    kept.keep(&mask);
+    Cow::Owned(kept)
 }
 
 /// The scale where only the order of x counts.

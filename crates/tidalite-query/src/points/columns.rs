@@ -322,10 +322,11 @@ fn keep_column<T: Copy>(column: &mut Vec<T>, mask: &[bool]) {
     give_back(column);
 }
 
-/// Gives back the memory of what was left out, if little is left: an answer may hold thousands of such columns.
-fn give_back<T>(column: &mut Vec<T>) {
+/// Gives back the memory of what was left out, if little is left: an answer may hold thousands of such columns. They are copied:
+/// shrunk in place, each would stay where a large block was, and no other large block would fit there.
+fn give_back<T: Copy>(column: &mut Vec<T>) {
     if column.len() <= column.capacity() / 4 {
-        column.shrink_to_fit();
+        *column = column.as_slice().to_vec();
     }
 }
 

@@ -6,6 +6,7 @@
 use super::cut::{Agreement, agree};
 use super::log_tail::{GrowingTail, LogTail, TailView};
 use super::threads::Pool;
+use crate::files::current_runs::VersionRuns;
 use crate::files::manifest::{self, Manifest, Version};
 use crate::files::paths::Paths;
 use crate::files::run_table::{self, RunTable};
@@ -43,7 +44,7 @@ struct KnownRuns {
     version: u64,
     /// The tables that it names.
     tables: Vec<uuid::Uuid>,
-    runs: Arc<RunTable>,
+    runs: Arc<VersionRuns>,
 }
 
 /// A log keeps this many bytes of rows in memory, if there are not very many logs.
@@ -238,7 +239,7 @@ impl TailCache {
     }
 
     /// The records of all runs of a version. Only its tables that were not read before are read.
-    pub(crate) fn run_table(&self, version: &Version, damage: &mut Vec<Error>) -> Result<Arc<RunTable>> {
+    pub(crate) fn run_table(&self, version: &Version, damage: &mut Vec<Error>) -> Result<Arc<VersionRuns>> {
         let manifest = &version.manifest;
         let tables: Vec<uuid::Uuid> = manifest.run_tables().map(|table| table.id).collect();
         let mut held = lock(&self.runs);
@@ -249,24 +250,27 @@ impl TailCache {
         let known = held.take().filter(|known| known.version <= manifest.version);
         let shares = |known: &KnownRuns| known.tables.iter().zip(&tables).take_while(|(a, b)| a == b).count();
         let (shared, mut runs) = match known {
-            Some(known) if shares(&known) > 0 => (shares(&known), known.runs),
-            _ => (0, Arc::default()),
+            Some(known) if shares(&known) > 0 => {
+                (shares(&known), Arc::unwrap_or_clone(known.runs).into_records())
+            }
+            _ => (0, RunTable::new()),
         };
         let mut damaged = Vec::new();
         for table in manifest.run_tables().skip(shared) {
-            let read = run_table::load_onto(Arc::make_mut(&mut runs), &*self.vfs, &self.paths, table);
+            let read = run_table::load_onto(&mut runs, &*self.vfs, &self.paths, table);
             damaged
                 .extend(read.or_else(|e| Err(self.is_lost(version, e, &self.paths.run_table(table.id))?))?);
         }
         let sound = damaged.is_empty();
         damage.extend(damaged);
+        let runs = Arc::new(VersionRuns::from(runs));
         // A damaged table is read again each time, so that each snapshot reports it.
         *held = sound.then(|| KnownRuns { version: manifest.version, tables, runs: runs.clone() });
         Ok(runs)
     }
 
     /// The records of these runs of a version, without reading those of others.
-    pub(crate) fn run_records(&self, version: &Version, ids: &[&str]) -> Result<Arc<RunTable>> {
+    pub(crate) fn run_records(&self, version: &Version, ids: &[&str]) -> Result<Arc<VersionRuns>> {
         let manifest = &version.manifest;
         let held = lock(&self.runs);
         let is_known =
@@ -276,7 +280,9 @@ impl TailCache {
         }
         drop(held);
         let found = run_table::records(&*self.vfs, &self.paths, manifest, ids.iter().copied());
-        found.map(Arc::new).or_else(|e| Err(self.is_lost(version, e, &self.paths.runs())?))
+        found
+            .map(|found| Arc::new(found.into()))
+            .or_else(|e| Err(self.is_lost(version, e, &self.paths.runs())?))
     }
 
     /// The error where a table of a version was not found: without a newer version it is lost.

@@ -6,6 +6,7 @@
 //! table hold their text twice ([`two_copies`]), so that they stay readable with one copy damaged. A version appears
 //! whole or not at all ([`manifest`]).
 
+pub(crate) mod current_runs;
 pub(crate) mod finding;
 pub(crate) mod lost;
 pub(crate) mod manifest;

@@ -2,10 +2,11 @@
 
 use super::param_json::{param_from_json, param_to_json};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use tidalite_model::{
-    Labels, Latest, LatestField, Moment, Param, Params, Parent, ParticipantEnd, Participation, Rewind,
-    RunRecord, Seq, Status, WriteOrder,
+    Environment, Labels, Latest, LatestField, Moment, Param, Params, Parent, ParticipantEnd, Participation,
+    Rewind, RunRecord, Seq, Status, WriteOrder,
 };
 
 #[derive(Serialize, Deserialize, Default)]
@@ -23,7 +24,7 @@ pub(super) struct RunRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Field<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    environment: Field<serde_json::Value>,
+    environment: Field<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Field<(String, Option<i64>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +101,7 @@ pub(super) fn to_row(id: &str, r: &RunRecord) -> RunRow {
         name: to_field(&r.name, String::clone),
         notes: to_field(&r.notes, String::clone),
         group: to_field(&r.group, String::clone),
-        environment: to_field(&r.environment, |e| param_to_json(&Param::Map(e.clone()))),
+        environment: to_field(&r.environment, environment_text),
         parent: to_field(&r.parent, |p| (p.run.clone(), p.step)),
         status: to_field(&r.status, |s| s.as_str().to_string()),
         started_us: to_field(&r.started_us, |t| *t),
@@ -160,7 +161,9 @@ pub(super) fn from_row(row: RunRow) -> Option<RunRecord> {
         name: from_field(row.name, Some)?,
         notes: from_field(row.notes, Some)?,
         group: from_field(row.group, Some)?,
-        environment: from_field(row.environment, |json| map_from_json(&json))?,
+        environment: from_field(row.environment, |json| {
+            Some(Environment::unread(json.get().into(), environment_of_text))
+        })?,
         parent: from_field(row.parent, |(run, step)| Some(Parent { run, step }))?,
         status: from_field(row.status, |word| Status::parse(&word))?,
         started_us: from_field(row.started_us, Some)?,
@@ -189,10 +192,21 @@ pub(super) fn from_row(row: RunRow) -> Option<RunRecord> {
     Some(r)
 }
 
-fn map_from_json(json: &serde_json::Value) -> Option<Params> {
-    match param_from_json(json)? {
-        Param::Map(map) => Some(map),
-        _ => None,
+/// An environment is copied as text: of many runs, few are asked for theirs.
+fn environment_text(environment: &Environment) -> Box<RawValue> {
+    let text = match environment.text() {
+        // A row is one line.
+        Some(text) if !text.contains('\n') => text.to_string(),
+        _ => param_to_json(&Param::Map(environment.params())).to_string(),
+    };
+    RawValue::from_string(text).expect("the text of a JSON value is JSON")
+}
+
+/// A text other than an object is kept in a field of its own.
+fn environment_of_text(text: &str) -> Params {
+    match serde_json::from_str(text).ok().as_ref().and_then(param_from_json) {
+        Some(Param::Map(map)) => map,
+        _ => Params::from([("unreadable".to_string(), Param::from(text))]),
     }
 }
 
@@ -233,4 +247,45 @@ fn from_participant(row: ParticipantRow) -> Option<Participation> {
         ended,
         last_step: row.last_step,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_model::{Assign, RunChange, RunEdit};
+
+    fn with_environment(environment: Params) -> RunRecord {
+        let mut record = RunRecord::default();
+        let edit = RunEdit { environment: Assign::Set(environment), ..RunEdit::default() };
+        record.apply(WriteOrder::new(5, Seq::new(1, 5)), &RunChange::Edit(edit));
+        record
+    }
+
+    fn reread(line: &str) -> RunRecord {
+        from_row(serde_json::from_str(line).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_environment_stays_as_it_is_written_until_it_is_asked_for() {
+        let git = Param::Map([("commit".to_string(), "0123".into()), ("$n".to_string(), 1i64.into())].into());
+        let record = with_environment([("git".to_string(), git), ("lr".to_string(), 0.1.into())].into());
+        let line = serde_json::to_string(&to_row("a", &record)).unwrap();
+        let again = reread(&line);
+        assert_eq!(again, record);
+        let environment = again.environment.as_ref().unwrap().value.as_ref().unwrap();
+        assert!(environment.text().is_some_and(|text| line.contains(text)));
+        assert_eq!(serde_json::to_string(&to_row("a", &again)).unwrap(), line);
+        assert_ne!(with_environment(Params::new()), again);
+    }
+
+    #[test]
+    fn an_environment_other_than_an_object_is_shown_as_text() {
+        for text in ["7", "{\"a\":{\"$float\":\"x\"}}", "[\n1]"] {
+            let record = reread(&format!("{{\"run\":\"a\",\"environment\":[{text},1,5]}}"));
+            let info = record.info("a", |_| false);
+            assert_eq!(info.environment, Params::from([("unreadable".to_string(), text.into())]));
+            let line = serde_json::to_string(&to_row("a", &record)).unwrap();
+            assert!(!line.contains('\n') && reread(&line).info("a", |_| false).environment.len() == 1);
+        }
+    }
 }

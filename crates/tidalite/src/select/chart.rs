@@ -1,7 +1,5 @@
-//! Downsampled selections: each series in few buckets, or by few of its points. Each thread works on one series at a
-//! time and holds it whole.
+//! Charts: each series in few buckets. A long series is read in pieces.
 
-use super::points::one_batch;
 use super::selection::Selection;
 use crate::plan::query_plan::Plan;
 use crate::plan::resolution::Resolution;
@@ -9,17 +7,9 @@ use crate::plan::resolved::Chunk;
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::AtomicU64;
 use tidalite_model::{Error, Extent, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{
-    ChartBuckets, ChartMerge, LineCount, Points, PointsBuilder, chart_batch, chart_width, lttb,
-};
-
-/// Bytes of a point that an answer keeps: three columns here, and three columns and names in the batch.
-const KEPT_POINT_BYTES: u64 = 60;
-/// A line of fewer points has no bucket between its ends.
-const LINE_POINTS_MIN: usize = 3;
+use tidalite_query::{ChartBuckets, ChartMerge, Points, chart_batch, chart_width};
 
 impl Selection {
     /// Each series in at most `buckets` buckets, whose width is a power of two: minimum, maximum, mean, first and
@@ -69,71 +59,6 @@ impl Selection {
     pub fn chart_batch(&self, buckets: usize) -> Result<RecordBatch> {
         chart_batch(&self.chart(buckets)?)
     }
-
-    /// At most `points` points of each series, those that keep the shape of its line, by
-    /// Largest-Triangle-Three-Buckets (S. Steinarsson, "Downsampling Time Series for Visual Representation", MSc
-    /// thesis, University of Iceland, 2013); x is the step. NaN and ±Inf are left out. A series with at most `points`
-    /// other points keeps all of these. Order and columns as for [`points`](Self::points).
-    ///
-    /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
-    /// # let run = store.run("a").start()?;
-    /// # for step in 0..1000 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
-    /// assert_eq!(store.select().metric("loss").lttb(50)?.num_rows(), 50);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`points`](Self::points); `Invalid` for fewer than 3 points, since the first and the last are always kept;
-    /// `Full` where what is kept of all series, or one transformed series, exceeds the memory option.
-    pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
-        check_line(points)?;
-        let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        let lines = if self.has_transforms() {
-            let of_series = |key: &SeriesKey, found| (key.clone(), lttb(found, points));
-            self.plan_whole()?.each_whole(columns, line_bytes, of_series)?
-        } else {
-            lines_of(&self.plan()?, columns, points)?
-        };
-        let mut builder = PointsBuilder::new();
-        lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
-        one_batch(builder.finish())
-    }
-}
-
-/// Each series by at most `n` of its points.
-fn lines_of(plan: &Plan, columns: ColumnSet, n: usize) -> Result<Vec<(SeriesKey, Points)>> {
-    let kept = AtomicU64::new(0);
-    let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Points)>> {
-        let series = &plan.series[batch.clone()];
-        let found = match plan.long_series(batch.clone()) {
-            Some(long) => vec![line_in_pieces(plan, long, columns, n)?],
-            None => plan.load(batch.clone(), columns)?.into_iter().map(|points| lttb(points, n)).collect(),
-        };
-        let mut lines = Vec::new();
-        for (planned, points) in series.iter().zip(found).filter(|(_, points)| !points.is_empty()) {
-            lines.push((planned.key.clone(), points));
-            plan.keep(&kept, lines.last().map_or(0, line_bytes))?;
-        }
-        Ok(lines)
-    };
-    let found = plan.snapshot.state.pool.each(&plan.batches(), of_batch)?;
-    Ok(found.into_iter().flatten().collect())
-}
-
-/// A long series by at most `n` of its points. It is read three times.
-fn line_in_pieces(plan: &Plan, series: usize, columns: ColumnSet, n: usize) -> Result<Points> {
-    let pieces = plan.pieces_of(series)?;
-    let drawn = ColumnSet { time: !plan.filter.times_us.is_all(), ..columns };
-    let mut count = LineCount::default();
-    each_piece(&pieces, drawn, |points| count.push(points))?;
-    plan.check_room(&plan.series[series].key, count.points().min(n) as u64, columns)?;
-    let mut means = count.means(n);
-    each_piece(&pieces, drawn, |points| means.push(points))?;
-    let mut choice = means.choice();
-    each_piece(&pieces, columns, |points| choice.push(points))?;
-    Ok(choice.finish())
 }
 
 /// Reads the pieces of a series, one after the other.
@@ -142,23 +67,6 @@ fn each_piece(pieces: &Plan, columns: ColumnSet, mut take: impl FnMut(&Points)) 
         pieces.load(batch, columns)?.iter().for_each(&mut take);
     }
     Ok(())
-}
-
-/// The bytes that a line takes, in the answer too.
-pub(super) fn line_bytes((_, points): &(SeriesKey, Points)) -> u64 {
-    points.len() as u64 * KEPT_POINT_BYTES
-}
-
-/// Refuses a line without a bucket between its ends.
-pub(crate) fn check_line(points: usize) -> Result<()> {
-    if points >= LINE_POINTS_MIN {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "draw lines",
-        format!("{points} points per series were asked for"),
-        format!("ask for at least {LINE_POINTS_MIN}: the first, the last, and one between"),
-    ))
 }
 
 /// The charts of series whose points have to be read. Pieces of long series are read twice: once for the extent of their

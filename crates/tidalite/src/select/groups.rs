@@ -14,7 +14,7 @@ const NAMED_MAX: usize = 5;
 
 impl Selection {
     /// What aggregates mix, in words, such as `mean over 2 metrics: loss, lr`: values of several metrics in one group, which is
-    /// rarely meant. `None` where each group has one metric, and where only points are counted.
+    /// rarely meant. `None` where each group has one metric, and where values make no difference, as for counts, steps and times.
     ///
     /// It is cheap where the selection names one metric, or is all runs: then only names are looked up.
     ///
@@ -32,7 +32,9 @@ impl Selection {
     /// # Errors
     /// As [`points`](Self::points).
     pub fn mixture(&self, aggregates: &[Aggregate], by: &[By]) -> Result<Option<String>> {
-        let Some(mixing) = aggregates.iter().find(|aggregate| !counts(**aggregate)) else { return Ok(None) };
+        let Some(mixing) = aggregates.iter().find(|aggregate| uses_values(**aggregate)) else {
+            return Ok(None);
+        };
         if by.contains(&By::Metric) {
             return Ok(None);
         }
@@ -134,9 +136,14 @@ fn nothing_has<'a>(
     Error::not_found("aggregate", format!("no {what} has the {one} {name:?}"), remedy)
 }
 
-/// Whether an aggregate only counts points.
-fn counts(aggregate: Aggregate) -> bool {
-    matches!(aggregate, Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf)
+/// Whether an aggregate depends on finite values, so that metrics of other units make it meaningless.
+fn uses_values(aggregate: Aggregate) -> bool {
+    match aggregate {
+        Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf | Aggregate::ArgNan => false,
+        Aggregate::StepFirst | Aggregate::StepLast => false,
+        Aggregate::TimeFirst | Aggregate::TimeLast | Aggregate::TimeMin | Aggregate::TimeMax => false,
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -203,9 +210,15 @@ mod tests {
             Some("p50~ over 2 metrics: acc, loss")
         );
         assert!(mixed(all().run("a").metric("loss").metric("acc"), "max", &[]).is_some());
+        for word in ["argmin", "first", "last", "std"] {
+            assert!(mixed(all(), word, &[]).is_some(), "{word}");
+        }
         for (select, aggregate, by) in [
             (all(), "mean", &[By::Metric][..]),
             (all(), "nan", &[]),
+            (all(), "argnan", &[]),
+            (all(), "step_last", &[]),
+            (all(), "time_max", &[]),
             (all().metrics("loss"), "mean", &[]),
             (all().metrics("l*"), "mean", &[]),
             (all().run("b"), "mean", &[]),

@@ -3,7 +3,7 @@
 //! Steps: find the extent of steps, since all series share the columns; reduce each series, a long one in pieces;
 //! then reduce the joined pieces once more. All of it sees one snapshot.
 
-use super::chart::line_bytes;
+use super::line::line_bytes;
 use super::points::one_batch;
 use super::selection::Selection;
 use arrow::array::RecordBatch;

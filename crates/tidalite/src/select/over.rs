@@ -6,6 +6,7 @@
 //! metric's series is the one with the same labels, or else the one without labels. A run starts at its recorded start,
 //! or else at the earliest of its points. All of it sees one snapshot.
 
+use super::line::{LINE_COLUMNS, ReadSeries, check_line, each_series};
 use super::m4::check_columns;
 use super::selection::Selection;
 use crate::plan::query_plan::Plan;
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tidalite_model::{Error, Labels, Result, SeriesKey, SummaryFacts};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{
-    AxisFrame, AxisLine, AxisReach, By, ChartMerge, Fill, OverAxis, Placement, Points, XAxis,
+    AxisFrame, AxisLine, AxisReach, By, ChartMerge, Fill, OverAxis, Placement, Points, XAxis, lttb,
 };
 
 /// A selection over a chosen x-axis; made by [`Selection::over`].
@@ -129,11 +130,16 @@ impl Over {
     /// # Errors
     /// As [`points`](Self::points); `Invalid` for fewer than 3.
     pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
-        super::chart::check_line(points)?;
-        let placed = self.placed(Pieces::Whole)?;
+        check_line(points)?;
+        let placed = self.placed(Pieces::Joined)?;
         let frame = placed.frame()?;
-        let lines = placed.each(AxisLine::bytes, |over| frame.lttb(&over, points))?;
-        frame.lines_batch(lines)
+        let lines = each_series(
+            &placed.plan,
+            LINE_COLUMNS,
+            |line: &Option<AxisLine>| line.as_ref().map_or(0, AxisLine::bytes),
+            |series| placed.line(series, &frame, points),
+        )?;
+        frame.lines_batch(lines.into_iter().flatten().collect())
     }
 
     /// The points of each series that its line needs in `columns` pixel columns, as [`Selection::m4`]; columns as for
@@ -273,6 +279,30 @@ impl Placed {
         let reaches = self.each(|_| 0, |over| vec![over.reach()])?;
         let reach = reaches.into_iter().fold(AxisReach::default(), AxisReach::join);
         Ok(AxisFrame::new(self.x.clone(), reach))
+    }
+
+    /// A series by at most `n` points of its line. A long one whose x does not rise with its steps has to be sorted.
+    ///
+    /// # Errors
+    /// Those of reading; `Full` where such a series does not fit into memory at once.
+    fn line(&self, series: &ReadSeries<'_>, frame: &AxisFrame, n: usize) -> Result<Option<AxisLine>> {
+        let Some(placement) = self.placement(series.key()) else { return Ok(None) };
+        let mut last = i64::MIN;
+        let mut rises = true;
+        if series.is_long() {
+            series.each(LINE_COLUMNS, &mut |piece| {
+                let xs = frame.place(piece, &placement).steps;
+                rises &= xs.first().is_none_or(|&first| first >= last);
+                last = xs.last().map_or(last, |&end| end.max(last));
+            })?;
+        }
+        let kept = match rises {
+            true => series.line(n, |_, take| {
+                series.each(LINE_COLUMNS, &mut |piece| take(&frame.place(piece, &placement)))
+            })?,
+            false => lttb(frame.place(&series.whole(LINE_COLUMNS)?, &placement), n),
+        };
+        Ok((!kept.is_empty()).then(|| frame.line(series.key(), kept, &placement)))
     }
 
     /// The batch of lines. The pieces of a series are joined to one line.

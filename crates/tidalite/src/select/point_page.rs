@@ -87,7 +87,8 @@ struct FirstPoints {
     wanted: usize,
     keys: Vec<SeriesKey>,
     points: Vec<RankedPoint>,
-    /// The rank of the last of the points wanted, once there were more. No later point is taken.
+    /// The rank of the last of the points wanted, once there were more. Of later points, those of less rank alone are taken:
+    /// one of the same rank comes after all that are there, since series are taken in order.
     last_rank: Option<i64>,
 }
 
@@ -140,7 +141,7 @@ impl FirstPoints {
         let full = self.wanted.saturating_add((self.wanted / 4).max(SPARE_POINTS_MIN));
         for i in 0..points.len() {
             let rank = sort.rank(points, i);
-            if self.last_rank.is_some_and(|last| rank > last) {
+            if self.last_rank.is_some_and(|last| rank >= last) {
                 continue;
             }
             let (step, time_us, value) = (points.steps[i], points.times_us[i], points.values[i]);

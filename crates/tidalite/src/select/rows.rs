@@ -1,6 +1,6 @@
 //! Selections as rows: one per step of a run, with a column per metric.
 
-use super::chart::line_bytes;
+use super::line::line_bytes;
 use super::selection::Selection;
 use arrow::array::RecordBatch;
 use std::collections::BTreeSet;

@@ -1,12 +1,11 @@
 //! A sample of each series: some of its points, evenly by their number.
 
-use super::chart::line_bytes;
-use super::points::one_batch;
+use super::line::{LINE_COLUMNS, each_series, line_bytes, lines_batch};
 use super::selection::Selection;
 use arrow::array::RecordBatch;
 use tidalite_model::{Error, Result};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{PointsBuilder, sample};
+use tidalite_query::{Points, sample_piece};
 
 impl Selection {
     /// About `points` points of each series, evenly by their number: the first, the last, and those between at equal distances;
@@ -23,19 +22,22 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Invalid` for 0 points; `Full` where one series, or what is kept of all, exceeds the memory
-    /// option.
+    /// As [`points`](Self::points); `Invalid` for 0 points; `Full` where what is kept of all series exceeds the memory option.
     pub fn sample(&self, points: usize) -> Result<RecordBatch> {
         if points == 0 {
             return Err(Error::invalid("sample", "0 points per series were asked for", "ask for at least 1"));
         }
-        let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        let sampled = self.plan_whole()?.each_whole(columns, line_bytes, |key, mut found| {
-            sample(&mut found, points);
-            (key.clone(), found)
+        let plan = self.plan_in_pieces()?;
+        let sampled = each_series(&plan, LINE_COLUMNS, line_bytes, |series| {
+            let mut count = 0;
+            series.each(ColumnSet::VALUE, &mut |piece| count += piece.len())?;
+            let (mut start, mut kept) = (0, Points::default());
+            series.each(LINE_COLUMNS, &mut |piece| {
+                kept.extend(&sample_piece(piece, start, count, points));
+                start += piece.len();
+            })?;
+            Ok((series.key().clone(), kept))
         })?;
-        let mut builder = PointsBuilder::new();
-        sampled.into_iter().for_each(|(key, points)| builder.push_series(&key, points));
-        one_batch(builder.finish())
+        lines_batch(sampled)
     }
 }

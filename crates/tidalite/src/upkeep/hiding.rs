@@ -2,13 +2,14 @@
 //! hidden parts.
 
 use crate::engine::state::StoreState;
+use crate::files::current_runs::CurrentRuns;
 use crate::files::manifest::Manifest;
-use crate::files::run_table::{self, RunTable};
+use crate::files::run_table;
 use crate::view::outdated::is_outdated;
 use crate::view::tombstones::Tombstones;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidalite_model::{Moment, Result};
+use tidalite_model::{Moment, Result, RunRecord};
 use tidalite_parts::Part;
 
 /// Tombstones of deletions, by run.
@@ -22,7 +23,7 @@ pub(crate) struct VersionHiding {
     pub(crate) all: BTreeMap<String, Arc<Tombstones>>,
     /// The moment up to which changes to runs are applied.
     pub(crate) as_of: Moment,
-    pub(crate) runs: RunTable,
+    pub(crate) runs: CurrentRuns,
 }
 
 impl VersionHiding {
@@ -36,16 +37,19 @@ impl VersionHiding {
         let present = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
         let ends = present.iter().map(|dir| (dir.writer, manifest.flushed(dir.writer)));
         let as_of = Moment::new(manifest.writer_next, ends);
-        Ok(VersionHiding::of_runs(runs, as_of))
+        Ok(VersionHiding::of_runs(runs.into(), as_of))
     }
 
     /// What these runs hide. They have all changes before `as_of`.
-    pub(crate) fn of_runs(runs: RunTable, as_of: Moment) -> VersionHiding {
-        let deletion = |(id, r): (&String, &tidalite_model::RunRecord)| {
-            Some((id.clone(), Tombstones::deleted(r.deleted.as_ref()?)))
-        };
-        let deleted = runs.iter().filter_map(deletion).collect();
-        let all = runs.iter().filter_map(|(id, r)| Some((id.clone(), Tombstones::of(r, false)?))).collect();
+    pub(crate) fn of_runs(runs: CurrentRuns, as_of: Moment) -> VersionHiding {
+        let retracted = runs.retracted();
+        let deletion =
+            |(id, r): (&&str, &&RunRecord)| Some((id.to_string(), Tombstones::deleted(r.deleted.as_ref()?)));
+        let deleted = retracted.iter().filter_map(deletion).collect();
+        let all = retracted
+            .iter()
+            .filter_map(|(id, r)| Some((id.to_string(), Tombstones::of(r, false)?)))
+            .collect();
         VersionHiding { deleted, all, as_of, runs }
     }
 

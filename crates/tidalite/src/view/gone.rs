@@ -5,7 +5,7 @@
 use super::tombstones::{Automatic, Coverage, Tombstones};
 use crate::engine::log_tail::TailView;
 use crate::engine::state::StoreState;
-use crate::files::run_table::RunTable;
+use crate::files::current_runs::CurrentRuns;
 use crate::parts::scan::{RowRef, read_rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use tidalite_parts::{ColumnSet, Part};
 /// Runs that were deleted and not written to since.
 pub(super) fn gone(
     state: &StoreState,
-    runs: &RunTable,
+    runs: &CurrentRuns,
     parts: &[Arc<Part>],
     tails: &[TailView],
 ) -> Result<BTreeSet<String>> {
-    let deleted = runs.iter().filter(|(_, r)| r.is_only_deleted());
+    let deleted = runs.retracted().into_iter().filter(|(_, r)| r.is_only_deleted());
     let mut gone: BTreeMap<&str, Arc<Tombstones>> =
-        deleted.filter_map(|(id, r)| Some((id.as_str(), Tombstones::of(r, true)?))).collect();
+        deleted.filter_map(|(id, r)| Some((id, Tombstones::of(r, true)?))).collect();
     if gone.is_empty() {
         return Ok(BTreeSet::new());
     }

@@ -5,7 +5,7 @@
 //! Invariants: no run inherits from itself; each ancestor counts once, so a circle of parents ends where it closes; a
 //! chain ends at a parent that has no record.
 
-use crate::files::run_table::RunTable;
+use crate::files::current_runs::CurrentRuns;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -71,17 +71,17 @@ pub(crate) struct Descendant {
 pub(crate) type Descendants = BTreeMap<String, Vec<Descendant>>;
 
 /// The descendants of each run, restricted to those that `wanted` matches.
-pub(crate) fn descendants(runs: &RunTable, wanted: &NameMatcher) -> Descendants {
+pub(crate) fn descendants(runs: &CurrentRuns, wanted: &NameMatcher) -> Descendants {
     let fork = |run: &str| {
         let parent = runs.get(run)?.parent()?;
         // Without a step the run inherits nothing.
         Some((parent.run.clone(), parent.step?))
     };
     let mut descendants = Descendants::new();
-    for run in runs.keys().filter(|run| wanted.is_match(run)) {
+    for run in runs.forked().into_keys().filter(|run| wanted.is_match(run)) {
         let Some((mut parent, mut until)) = fork(run) else { continue };
-        let id: Arc<str> = run.as_str().into();
-        let mut met = BTreeSet::from([run.clone()]);
+        let id: Arc<str> = run.into();
+        let mut met = BTreeSet::from([run.to_string()]);
         let mut generation = 1;
         while met.insert(parent.clone()) {
             descendants.entry(parent.clone()).or_default().push(Descendant {
@@ -99,6 +99,7 @@ pub(crate) fn descendants(runs: &RunTable, wanted: &NameMatcher) -> Descendants 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::run_table::RunTable;
     use tidalite_model::{Latest, Parent, RunRecord, WriteOrder};
 
     fn forked(of: &str, step: Option<i64>) -> RunRecord {
@@ -107,7 +108,7 @@ mod tests {
         RunRecord { parent, ..RunRecord::default() }
     }
 
-    fn shown(runs: &RunTable, of: &str) -> Vec<(String, u32, i64)> {
+    fn shown(runs: &CurrentRuns, of: &str) -> Vec<(String, u32, i64)> {
         let descendants = descendants(runs, &NameMatcher::all());
         let of = descendants.get(of).cloned().unwrap_or_default();
         of.into_iter().map(|h| (h.run.to_string(), h.generation, h.until)).collect()
@@ -115,14 +116,14 @@ mod tests {
 
     #[test]
     fn history_is_inherited_through_generations_up_to_the_least_step() {
-        let runs = RunTable::from([
+        let runs = CurrentRuns::from(RunTable::from([
             ("a".to_string(), RunRecord::default()),
             ("b".to_string(), forked("a", Some(10))),
             ("c".to_string(), forked("b", Some(20))),
             ("d".to_string(), forked("b", Some(5))),
             ("e".to_string(), forked("a", None)),
             ("f".to_string(), forked("gone", Some(1))),
-        ]);
+        ]));
         let descendant = |run: &str, generation, until| (run.to_string(), generation, until);
         assert_eq!(
             shown(&runs, "a"),
@@ -134,11 +135,11 @@ mod tests {
 
     #[test]
     fn a_circle_of_parents_ends_where_it_closes() {
-        let runs = RunTable::from([
+        let runs = CurrentRuns::from(RunTable::from([
             ("a".to_string(), forked("b", Some(1))),
             ("b".to_string(), forked("a", Some(2))),
             ("c".to_string(), forked("c", Some(3))),
-        ]);
+        ]));
         assert_eq!(shown(&runs, "a"), [("b".to_string(), 1, 2)]);
         assert_eq!(shown(&runs, "b"), [("a".to_string(), 1, 1)]);
         assert_eq!(shown(&runs, "c"), []);

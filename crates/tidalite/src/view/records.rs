@@ -5,7 +5,7 @@
 use super::missing_run::no_such_run;
 use super::snapshot::{Snapshot, retry};
 use crate::engine::state::StoreState;
-use crate::files::run_table::{self, RunTable};
+use crate::files::current_runs::CurrentRuns;
 use crate::files::writer_table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tidalite_model::{Moment, Result, RunRecord, TIME_US_MIN};
 #[derive(Debug)]
 pub(crate) struct RunRecords {
     /// Of a run that was not asked for, it has at most what logs say.
-    pub(crate) runs: Arc<RunTable>,
+    pub(crate) runs: CurrentRuns,
     /// Runs that logs have points of, perhaps without a record; of one run, if one was asked for.
     logged: BTreeSet<String>,
     /// Of each writer that has a log: whether it lives, and its first frame that is not read here.
@@ -47,18 +47,21 @@ impl RunRecords {
         let version = state.cache.newest()?;
         let manifest = &version.manifest;
         let mut records = RunRecords {
-            runs: match run {
+            runs: CurrentRuns::new(match run {
                 None => state.cache.run_table(&version, &mut Vec::new())?,
                 Some(run) => state.cache.run_records(&version, &[run])?,
-            },
+            }),
             logged: BTreeSet::new(),
             writers: BTreeMap::new(),
             writer_next: manifest.writer_next,
             version: manifest.version,
         };
         let mut changes = Vec::new();
-        let noted = records.runs.values().map(RunRecord::clock_us).max().unwrap_or(TIME_US_MIN);
-        let mut clock_us = noted.max(manifest.clock_us);
+        let noted = match run {
+            None => records.runs.values().map(RunRecord::clock_us).max(),
+            Some(run) => records.runs.get(run).map(RunRecord::clock_us),
+        };
+        let mut clock_us = noted.unwrap_or(TIME_US_MIN).max(manifest.clock_us);
         for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
             let logged = state.change_tails.poll(&*state.vfs, &dir, manifest.flushed(dir.writer), run)?;
             records.writers.insert(dir.writer, (logged.alive, logged.next));
@@ -68,9 +71,7 @@ impl RunRecords {
             changes.extend(logged.changes);
         }
         state.change_tails.keep(&records.writers.keys().copied().collect());
-        if !changes.is_empty() {
-            run_table::apply(Arc::make_mut(&mut records.runs), changes.iter());
-        }
+        records.runs.apply(changes.iter());
         state.observe(clock_us);
         Ok(records)
     }

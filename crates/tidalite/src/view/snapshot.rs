@@ -15,10 +15,11 @@ use crate::engine::log_tail::TailView;
 use crate::engine::on_damage::OnDamage;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
+use crate::files::current_runs::{CurrentRuns, VersionRuns};
 use crate::files::lost::Lost;
 use crate::files::manifest::{self, Version};
 use crate::files::paths::staged_part;
-use crate::files::run_table::{self, RunTable};
+use crate::files::run_table;
 use crate::files::staged::parse_meta;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub(crate) struct SnapshotView {
     /// Places in logs whose rows cannot be read, and those that were passed by before.
     pub(crate) losses: Arc<[Lost]>,
     pub(crate) tails: Vec<TailView>,
-    pub(crate) runs: Arc<RunTable>,
+    pub(crate) runs: Arc<CurrentRuns>,
     /// Runs that were deleted and not written to since. They are not shown; their records say what is hidden.
     pub(super) gone: BTreeSet<String>,
     pub(crate) damage: Vec<Error>,
@@ -321,23 +322,27 @@ struct Logs {
 
 impl Logs {
     fn read(state: &StoreState) -> Result<Logs> {
-        let newest = || Ok::<_, Error>(manifest::versions(&*state.vfs, &state.paths)?.last().copied());
         let writers = || tidalite_log::writers(&*state.vfs, &state.paths.log());
         let mut tries = 0;
         loop {
             tries += 1;
-            let before = newest()?;
+            let before = newest(state)?;
             let version = state.cache.newest()?;
             let dirs = writers()?;
             let (tails, mut agreement) = state.cache.tails(&dirs, &version.manifest)?;
             // A new writer has rows that are in no tail. If it is gone again, its rows are in a newer version.
-            let same = newest()? == before && writers()?.iter().all(|dir| dirs.contains(dir));
+            let same = newest(state)? == before && writers()?.iter().all(|dir| dirs.contains(dir));
             if same || tries == CUT_TRIES {
                 agreement.is_cut &= same;
                 return Ok(Logs { version, dirs, tails, agreement });
             }
         }
     }
+}
+
+/// The number of the newest version that is listed.
+fn newest(state: &StoreState) -> Result<Option<u64>> {
+    Ok(manifest::versions(&*state.vfs, &state.paths)?.last().copied())
 }
 
 /// The staged parts that these tails name.
@@ -359,13 +364,13 @@ fn run_table_of(
     version: &Version,
     damage: &mut Vec<Error>,
     losses: &mut Vec<Lost>,
-) -> Result<Arc<RunTable>> {
+) -> Result<Arc<VersionRuns>> {
     match state.cache.run_table(version, damage) {
         Err(e) if e.kind() == ErrorKind::Corrupt && state.options.salvages => {
             let (runs, wrong) = run_table::load_sound(&*state.vfs, &state.paths, &version.manifest);
             let file = |e: &Error| e.path().map(|path| Lost::file(state.paths.root(), path));
             losses.extend(wrong.iter().filter_map(file));
-            Ok(Arc::new(runs))
+            Ok(Arc::new(runs.into()))
         }
         other => other,
     }
@@ -380,9 +385,8 @@ impl SnapshotView {
         let mut damage: Vec<Error> = version.damage.iter().map(Error::duplicate).collect();
         // An absent segment was flushed and collected if a newer version exists; otherwise it is lost.
         let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == LogFindingKind::MissingSegment);
-        let newest = manifest::versions(&*state.vfs, &state.paths)?.last().copied();
         let is_missing = own_lost.is_some() || tails.iter().any(gap);
-        if newest.is_some_and(|v| v > version.manifest.version) && is_missing {
+        if is_missing && newest(state)?.is_some_and(|v| v > version.manifest.version) {
             return Err(Error::not_found("take snapshot", "a log has just been flushed", "try again"));
         }
         let mut losses = losses(&*state.vfs, &state.paths, &version, &dirs, &tails);
@@ -396,7 +400,7 @@ impl SnapshotView {
         let (parts, broken) = state.cache.open_parts(&version, &places)?;
         damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
         damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
-        let mut runs = run_table_of(state, &version, &mut damage, &mut losses)?;
+        let mut runs = CurrentRuns::new(run_table_of(state, &version, &mut damage, &mut losses)?);
         // Copied, since a thread that holds one tail must not wait for another.
         let mut changes = Vec::new();
         for view in &tails {
@@ -404,14 +408,12 @@ impl SnapshotView {
                 |c: &&(WriteOrder, String, RunChange)| (view.seqs.0..view.seqs.1).contains(&c.0.seq.as_i64());
             changes.extend(view.read().data.changes.iter().filter(within).cloned());
         }
-        if !changes.is_empty() {
-            run_table::apply(Arc::make_mut(&mut runs), changes.iter());
-        }
+        runs.apply(changes.iter());
         for view in &tails {
             let tail = view.read();
             for (id, key) in tail.data.keys() {
                 if !runs.contains_key(&*key.run) && tail.data.count_within(id, view.seqs)? > 0 {
-                    Arc::make_mut(&mut runs).insert(key.run.to_string(), Default::default());
+                    runs.add(&key.run);
                 }
             }
         }
@@ -419,8 +421,8 @@ impl SnapshotView {
         let unlisted = |p: &&Arc<Part>| state.options.salvages || !live.contains(&p.meta().id);
         for part in parts.iter().filter(unlisted) {
             for run in part.series().runs() {
-                if !runs.contains_key(&**run) {
-                    Arc::make_mut(&mut runs).insert(run.to_string(), Default::default());
+                if !runs.contains_key(run) {
+                    runs.add(run);
                 }
             }
         }
@@ -433,7 +435,7 @@ impl SnapshotView {
             on_damage: OnDamage::default(),
             losses: losses.into(),
             tails,
-            runs,
+            runs: Arc::new(runs),
             gone,
             damage,
             agreement,

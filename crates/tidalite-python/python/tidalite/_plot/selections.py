@@ -166,18 +166,15 @@ def _curves(selection: Selection, x: str, buckets: int, facts: Facts) -> tuple[l
 def _time_curves(selection: Selection, x: str, buckets: int, facts: Facts) -> tuple[list[Curve], str]:
     from .._tidalite import time_bucket
 
-    # By metric too, though it is not needed: the engine warns of aggregates over several metrics.
-    spans = _frames.to_numpy(selection.aggregate("time_min", "time_max", by=["run", "metric"]))
+    spans = _frames.to_numpy(selection.aggregate("time_min", "time_max", by="run"))
     require(spans["run"])
-    runs = series_slices([spans["run"]], len(spans["run"]))
-    ends = {spans["run"][s.start]: (spans["time_min"][s].min(), spans["time_max"][s].max()) for s in runs}
-    first, last = np.array(list(ends.values())).astype("int64").T
+    first, last = spans["time_min"].astype("int64"), spans["time_max"].astype("int64")
     longest = (last - first).max() if x == "elapsed" else last.max() - first.min()
     width = int(longest // max(buckets, 1) + 1)
     by: list[str | Bucket] = [*_KEY, time_bucket(width)]
     rows = _frames.to_numpy(selection.aggregate("count", "finite", "min", "max", "mean", by=by))
     unit, name = elapsed_unit(longest / 1e6)
-    start = dict(zip(ends, first, strict=True))
+    start = dict(zip(spans["run"], first, strict=True))
 
     def place(run: str, at: Array) -> Array:
         # A bucket's middle is at most half a width away from its points.

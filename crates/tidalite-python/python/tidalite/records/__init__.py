@@ -2,6 +2,7 @@
 from .importance import Importance, ParamImportance
 from .part_files import PartFiles
 from .report import Finding, Report, Salvaged, Unread
+from .reopened import Reopened
 from .run_info import Participant, RunInfo
 from .runs import Runs
 from .stats import CompactStats, Explain, FlushStats, MergeStats, Stats, ThinStats
@@ -16,6 +17,7 @@ __all__ = [
     "ParamImportance",
     "PartFiles",
     "Participant",
+    "Reopened",
     "Report",
     "RunInfo",
     "Runs",

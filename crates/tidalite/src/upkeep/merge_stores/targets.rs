@@ -6,6 +6,7 @@
 
 use super::numbers::Numbers;
 use super::options::OnConflict;
+use crate::files::current_runs::CurrentRuns;
 use crate::files::run_table::RunTable;
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite_model::{Error, ErrorAdvice, Result, RunRecord, Seq, check_name};
@@ -26,7 +27,7 @@ const NAMED_MAX: usize = 5;
 /// `Invalid` for runs of one id that are not the same, where they are refused, and for an id that is taken or too long
 /// with the suffix; those of reading series tables.
 pub(super) fn targets(
-    there: &RunTable,
+    there: &CurrentRuns,
     here: &RunTable,
     numbers: &Numbers,
     points: &dyn CommonPoints,
@@ -38,7 +39,7 @@ pub(super) fn targets(
         .collect();
     let finder = Finder { here, numbers, points, starts };
     let (mut found, mut refused) = (Targets::new(), Vec::new());
-    for (id, record) in there {
+    for (id, record) in there.iter() {
         let target = match (finder.find(id, record)?, on_conflict) {
             (Some(same), _) => same,
             (None, OnConflict::Join) => id.clone(),
@@ -46,7 +47,7 @@ pub(super) fn targets(
                 refused.push(id.as_str());
                 continue;
             }
-            (None, OnConflict::Suffix(suffix)) => finder.renamed(id, suffix, there)?,
+            (None, OnConflict::Suffix(suffix)) => finder.renamed((id, record), suffix, there)?,
         };
         found.insert(id.clone(), target);
     }
@@ -86,7 +87,7 @@ impl Finder<'_> {
         Ok(self.points.here(id_here)? && self.points.there(id)?)
     }
 
-    fn renamed(&self, id: &str, suffix: &str, there: &RunTable) -> Result<String> {
+    fn renamed(&self, (id, record): (&str, &RunRecord), suffix: &str, there: &CurrentRuns) -> Result<String> {
         let renamed = format!("{id}{suffix}");
         check_name("run id", &renamed)?;
         let taken = |whose: &str| {
@@ -97,7 +98,7 @@ impl Finder<'_> {
             return taken("the other store");
         }
         match self.here.get(&renamed) {
-            Some(held) if !self.is_same(id, &there[id], &renamed, held)? => taken("this store"),
+            Some(held) if !self.is_same(id, record, &renamed, held)? => taken("this store"),
             _ => Ok(renamed),
         }
     }
