@@ -316,7 +316,7 @@ impl Planner {
         if let Some(known) = self.tombstones.get(run) {
             return known.clone();
         }
-        let record = self.snapshot.view.runs.get(&**run);
+        let record = self.snapshot.view.runs.get(run);
         let tombstones = record.and_then(|record| Tombstones::of(record, self.rules.hidden));
         self.tombstones.insert(run.clone(), tombstones.clone());
         tombstones

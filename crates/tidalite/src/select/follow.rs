@@ -290,7 +290,7 @@ impl Follow {
 
     /// The tombstones of a series in a snapshot.
     fn tombstones_of(&self, snapshot: &Snapshot, key: &SeriesKey) -> Option<Arc<Tombstones>> {
-        let record = snapshot.view.runs.get(&*key.run)?;
+        let record = snapshot.view.runs.get(&key.run)?;
         Tombstones::of(record, self.select.sees_hidden())?.of_series(&key.metric, &key.labels)
     }
 

@@ -138,12 +138,20 @@ fn nothing_has<'a>(
 
 /// Whether an aggregate depends on finite values, so that metrics of other units make it meaningless.
 fn uses_values(aggregate: Aggregate) -> bool {
-    match aggregate {
-        Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf | Aggregate::ArgNan => false,
-        Aggregate::StepFirst | Aggregate::StepLast => false,
-        Aggregate::TimeFirst | Aggregate::TimeLast | Aggregate::TimeMin | Aggregate::TimeMax => false,
-        _ => true,
-    }
+    !matches!(
+        aggregate,
+        Aggregate::Count
+            | Aggregate::Finite
+            | Aggregate::Nan
+            | Aggregate::Inf
+            | Aggregate::ArgNan
+            | Aggregate::StepFirst
+            | Aggregate::StepLast
+            | Aggregate::TimeFirst
+            | Aggregate::TimeLast
+            | Aggregate::TimeMin
+            | Aggregate::TimeMax
+    )
 }
 
 #[cfg(test)]

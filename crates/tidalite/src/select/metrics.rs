@@ -32,7 +32,7 @@ impl Snapshot {
             if let Some(tombstones) = known.get(run) {
                 return tombstones.clone();
             }
-            let tombstones = self.view.runs.get(&**run).and_then(|record| Tombstones::of(record, false));
+            let tombstones = self.view.runs.get(run).and_then(|record| Tombstones::of(record, false));
             known.insert(run.clone(), tombstones.clone());
             tombstones
         };

@@ -58,7 +58,7 @@ impl VersionHiding {
         let Some(as_of) = part.meta().hidden_as_of().filter(|as_of| *as_of != self.as_of) else {
             return false;
         };
-        let of_run = |run: &Arc<str>| self.runs.get(&**run).is_some_and(|r| is_outdated(r, &as_of));
+        let of_run = |run: &Arc<str>| self.runs.get(run).is_some_and(|r| is_outdated(r, &as_of));
         part.series().runs().iter().any(of_run)
     }
 }

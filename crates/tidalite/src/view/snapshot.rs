@@ -412,7 +412,7 @@ impl SnapshotView {
         for view in &tails {
             let tail = view.read();
             for (id, key) in tail.data.keys() {
-                if !runs.contains_key(&*key.run) && tail.data.count_within(id, view.seqs)? > 0 {
+                if !runs.contains_key(&key.run) && tail.data.count_within(id, view.seqs)? > 0 {
                     runs.add(&key.run);
                 }
             }
