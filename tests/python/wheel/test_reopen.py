@@ -14,7 +14,7 @@ def test_a_store_is_opened_again_and_its_runs_are_joined_again(store, path):
     assert isinstance(reopened, tidalite.Reopened)
     assert (reopened.is_whole, reopened.writes_lost) == (True, 0)
     for call in (store.runs, lambda: run.log({"loss": 2.0}, step=1)):
-        with pytest.raises(tidalite.TidaliteError, match="closed"):
+        with pytest.raises(tidalite.Error, match="closed"):
             call()
     # The old object's part in the run has no end, and nobody writes for it.
     assert reopened.store.runs()["a"].status == "lost"
@@ -53,7 +53,7 @@ def test_a_log_that_is_not_mapped_fails_with_an_error_and_goes_on_when_opened_ag
             try:
                 run.log({"loss": float(step)}, step=step)
                 accepted = step + 1
-            except tidalite.TidaliteError as e:
+            except tidalite.Error as e:
                 errors.add(type(e).__name__)
         assert errors and accepted < 2000, (errors, accepted)
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
