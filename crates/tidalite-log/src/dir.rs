@@ -244,7 +244,8 @@ pub fn segments(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Vec<SegmentInfo>> {
                 ends.iter().find_map(|&end| sealed_at(&*file, &h, end, bytes).transpose()).transpose()?;
             info.sealed = sealed.is_some();
             info.end_ordinal = sealed;
-        } else if start.iter().all(|&b| b == 0) && committed == 0 {
+        } else if start.iter().all(|&b| b == 0) {
+            // The committed length is among these bytes.
             info.end_ordinal = Some(info.base_ordinal);
         }
         found.push(info);

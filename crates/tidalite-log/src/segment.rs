@@ -163,6 +163,25 @@ mod tests {
     }
 
     #[test]
+    fn a_right_checksum_does_not_make_other_bytes_a_header_or_another_frame_its_copy() {
+        let h = header();
+        let good = h.start_of_segment();
+        let mut bytes = good.clone();
+        bytes[0] ^= 1;
+        let crc = crc32c::crc32c(&bytes[..HEADER_CRC_AT]);
+        bytes[HEADER_CRC_AT..HEADER_CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(SegmentHeader::read(&bytes, h.id), HeaderRead::FromCopy(h), "another first byte");
+        for (tag, payload) in [(Tag::Sync, &good[..ORIGIN_PAYLOAD_BYTES]), (Tag::Origin, &good[..8])] {
+            let mut first = Draft::new(tag, 0);
+            first.push(payload);
+            first.finish_fitting();
+            bytes.truncate(FIRST_FRAME_AT);
+            bytes.extend_from_slice(first.place(h.id.seed(), FIRST_FRAME_AT as u64, 0));
+            assert_eq!(SegmentHeader::read(&bytes, h.id), HeaderRead::None, "{tag:?}");
+        }
+    }
+
+    #[test]
     fn a_header_whose_positions_could_overflow_is_refused() {
         let mut h = header();
         h.base_position = u64::MAX / 2;

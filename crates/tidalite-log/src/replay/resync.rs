@@ -39,12 +39,30 @@ pub(super) struct FoundFrame {
     bytes: usize,
 }
 
+impl FoundFrame {
+    /// Where the next frame is expected.
+    fn after(self) -> Anchor {
+        Anchor { offset: self.offset + self.bytes as u64, ordinal: self.ordinal + 1 }
+    }
+}
+
 /// The first frame at or after `from` that may follow the anchor.
 pub(super) fn next_frame(
     window: &mut SegmentWindow,
     seed: u32,
     anchor: Anchor,
     from: u64,
+) -> Result<Option<FoundFrame>> {
+    find_frame(window, seed, anchor, from, &mut |_, _| Ok(()))
+}
+
+/// As [`next_frame`], and passes the frame to `take`.
+fn find_frame(
+    window: &mut SegmentWindow,
+    seed: u32,
+    anchor: Anchor,
+    from: u64,
+    take: &mut dyn FnMut(FoundFrame, &Frame<'_>) -> Result<()>,
 ) -> Result<Option<FoundFrame>> {
     let mut offset = from.next_multiple_of(8);
     loop {
@@ -76,7 +94,8 @@ pub(super) fn next_frame(
         match { plausible }.next() {
             Some(found) => {
                 let held = window.at(found.offset, found.bytes)?;
-                if view(held, seed, found.offset).is_some() {
+                if let Some(frame) = view(held, seed, found.offset) {
+                    take(found, &frame)?;
                     return Ok(Some(found));
                 }
                 offset = found.offset + 8;
@@ -94,11 +113,8 @@ pub(super) fn each_frame(
     mut anchor: Anchor,
     each: &mut dyn FnMut(&Frame<'_>) -> Result<()>,
 ) -> Result<()> {
-    while let Some(found) = next_frame(window, seed, anchor, anchor.offset)? {
-        if let Some(frame) = view(window.at(found.offset, found.bytes)?, seed, found.offset) {
-            each(&frame)?;
-        }
-        anchor = Anchor { offset: found.offset + found.bytes as u64, ordinal: found.ordinal + 1 };
+    while let Some(found) = find_frame(window, seed, anchor, anchor.offset, &mut |_, frame| each(frame))? {
+        anchor = found.after();
     }
     Ok(())
 }
@@ -111,19 +127,21 @@ pub(super) fn each_until_mark(
     mut anchor: Anchor,
     each: &mut dyn FnMut(&Frame<'_>) -> Result<()>,
 ) -> Result<bool> {
-    while let Some(found) = next_frame(window, seed, anchor, anchor.offset)? {
-        if (found.offset, found.ordinal) != (anchor.offset, anchor.ordinal) {
-            return Ok(false);
-        }
-        if let Some(frame) = view(window.at(found.offset, found.bytes)?, seed, found.offset) {
-            if matches!(frame.tag, Some(Tag::Sync | Tag::Seal)) {
-                return Ok(true);
+    loop {
+        let mut ended = None;
+        let found = find_frame(window, seed, anchor, anchor.offset, &mut |found, frame| {
+            if (found.offset, found.ordinal) != (anchor.offset, anchor.ordinal) {
+                ended = Some(false);
+            } else if matches!(frame.tag, Some(Tag::Sync | Tag::Seal)) {
+                ended = Some(true);
+            } else {
+                each(frame)?;
             }
-            each(&frame)?;
-        }
-        anchor = Anchor { offset: found.offset + found.bytes as u64, ordinal: found.ordinal + 1 };
+            Ok(())
+        })?;
+        let Some(found) = found.filter(|_| ended.is_none()) else { return Ok(ended.unwrap_or(false)) };
+        anchor = found.after();
     }
-    Ok(false)
 }
 
 /// How far the writer's stream was durable, by the SYNC marks after `from` in segment `number` and in all later
@@ -172,9 +190,10 @@ pub(super) fn end_of_data(window: &mut SegmentWindow, from: u64) -> Result<u64> 
             return Ok(end);
         }
         let bytes = held.len() as u64;
-        if leading_zeros(held) < held.len()
-            && let Some(last) = held.iter().rposition(|&b| b != 0)
-        {
+        let zeros = leading_zeros(held);
+        // Searched backwards only where a byte is not zero: that takes longer than comparing whole blocks.
+        if zeros < held.len() {
+            let last = held.iter().rposition(|&b| b != 0).unwrap_or(zeros);
             end = at + last as u64 + 1;
         }
         at = window.skip_hole(at + bytes)?;

@@ -195,9 +195,10 @@ impl TailReader {
             poll.until = Some((reading.number, bytes));
         }
         loop {
-            let ended = |(number, _)| !matches!(&self.place, ReplayPosition::In(r) if r.number == number);
+            // The segment with the limit is the one that is read first.
+            let ended = poll.until.is_some() && !matches!(&self.place, ReplayPosition::In(_));
             let read = matches!(&self.place, ReplayPosition::Between(end) if end.ordinal >= self.end_ordinal);
-            if until == Progress::Nothing || poll.until.is_some_and(ended) || read {
+            if until == Progress::Nothing || ended || read {
                 break;
             }
             let next = match &mut self.place {

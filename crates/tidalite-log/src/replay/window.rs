@@ -111,6 +111,7 @@ mod tests {
             (0, 16),
             (8, 3 * PIECE_BYTES),
             (8, big),
+            (0, 3 * PIECE_BYTES),
             (PIECE_BYTES, 16),
             (5, 5),
             (big, big),

@@ -162,10 +162,7 @@ impl LogShared {
             self.start_background()?;
             state = self.next_segment(state, room)?;
         };
-        if let Some(c) = &mut state.current
-            && !c.spare_asked
-            && c.is_half_full()
-        {
+        if let Some(c) = state.current.as_mut().filter(|c| !c.spare_asked && c.is_half_full()) {
             c.spare_asked = true;
             c.set_easy_end();
             drop(state);

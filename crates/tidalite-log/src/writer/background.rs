@@ -62,3 +62,18 @@ fn work(
     }
     Due::At(*deadline)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_job_of_a_log_that_is_gone_never_works_again() {
+        let requests = BackgroundRequests::default();
+        requests.request_sync();
+        let mut deadline = Instant::now();
+        let due = work(&requests, &Weak::new(), Duration::ZERO, &mut deadline);
+        assert!(matches!(due, Due::Never));
+        assert!(requests.take_sync(), "nobody served the request");
+    }
+}

@@ -38,10 +38,8 @@ impl LogShared {
             let _ = self.vfs.remove(&self.dir.path.join(LOCK_NAME));
             let _ = self.vfs.remove_dir(&self.dir.path);
         }
-        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let held = lock.is_some();
-        drop(lock);
-        if used && held {
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if used {
             // Readers see at a glance that a writer is gone whose folder lacks this file. Best effort.
             let _ = self.vfs.remove(&self.dir.path.join(LOCK_NAME));
         }

@@ -168,3 +168,85 @@ fn a_writer_whose_segment_was_cut_by_another_program_ends_at_the_next_look() {
     let e = log.append_row(layout, 1, 0, &[0.0]).unwrap_err();
     assert!(e.kind() == ErrorKind::Poisoned && e.to_string().contains("made shorter"), "{e}");
 }
+
+#[test]
+fn a_row_of_the_wrong_width_is_refused_between_two_that_are_right() {
+    let (sim, log, _, layout) = open(small());
+    log.append_row(layout, 0, 0, &[0.0]).unwrap();
+    log.append_row(layout, 1, 0, &[1.0]).unwrap();
+    for values in [&[][..], &[1.0, 2.0]] {
+        assert_eq!(kind(log.append_row(layout, 2, 0, values)), ErrorKind::Invalid);
+    }
+    log.append_row(layout, 2, 0, &[2.0]).unwrap();
+    assert_eq!(read(&sim, &only_writer(&sim), 0, true).0.units.len(), 3);
+}
+
+#[test]
+fn on_a_disk_that_is_almost_full_a_segment_is_as_small_as_what_it_must_hold() {
+    let large = LogOptions { segment_bytes_min: 1 << 20, segment_bytes_max: 1 << 20, ..small() };
+    let (sim, log, _, layout) = open(large);
+    // The first steps look up the folder; one of the next ones makes the segment.
+    let made = (0..6).find(|after| {
+        sim.set_failure(SimFailure { at_step: sim.steps() + after, kind: FailKind::Enospc, persist: false });
+        let before = log.watermark().accepted;
+        let appended = log.append_row(layout, 0, 0, &[0.0]);
+        sim.clear_failure();
+        assert!(appended.is_ok() || log.watermark().accepted == before);
+        let capacity = log.shared.state().current.as_ref().map(|current| current.capacity());
+        let small = capacity == Some(64 << 10);
+        if !small {
+            log.seal().unwrap();
+        }
+        small
+    });
+    assert!(made.is_some(), "no failure led to a small segment");
+    let rows = log.watermark().accepted.unwrap();
+    assert_eq!(read(&sim, &only_writer(&sim), 0, true).0.units.last().unwrap().0, rows);
+}
+
+#[test]
+fn names_that_exceed_one_declaration_are_in_several_and_each_is_read_back() {
+    let (sim, log, _, _) = open(LogOptions { segment_bytes_max: 1 << 20, ..small() });
+    let names: Vec<String> = (0..40).map(|i| format!("{i}{}", "x".repeat(4000))).collect();
+    let ids: Vec<SeriesId> = names.iter().map(|name| log.series(&key("r", name)).unwrap()).collect();
+    log.append_row(log.layout(&ids).unwrap(), 0, 0, &[1.0; 40]).unwrap();
+    let (seen, replayed) = read(&sim, &only_writer(&sim), 0, true);
+    assert_eq!((seen.keys.len(), seen.units.len(), replayed.findings.len()), (40, 1, 0));
+    assert!(ids.iter().zip(&names).all(|(id, name)| *seen.keys[id].metric == **name));
+    // Origin, the run, at least three frames of names, the layout, the row.
+    assert!(replayed.frames >= 7, "{}", replayed.frames);
+}
+
+#[test]
+fn after_a_failure_no_mark_is_written_and_waiters_learn_the_failure() {
+    let (sim, log, _, layout) = open(small());
+    log.append_row(layout, 0, 0, &[0.0]).unwrap();
+    let dir = only_writer(&sim);
+    let frames = || read(&sim, &dir, 0, true).1.frames;
+    let before = frames();
+    log.shared.state().mark(0, 0);
+    assert_eq!(frames(), before + 4, "copies of the run, the series and the layout, and the mark");
+    let why = Error::new(ErrorKind::Io, "sync", "the disk is gone", "");
+    log.end(&why);
+    log.shared.state().mark(0, 0);
+    assert_eq!(frames(), before + 4);
+    // As a thread sees it that had appended before the failure.
+    let e = log.shared.make_durable(u64::MAX).unwrap_err();
+    assert!(e.kind() == ErrorKind::Poisoned && e.to_string().contains("the disk is gone"), "{e}");
+}
+
+#[test]
+fn a_segment_that_somebody_still_looks_at_is_not_cut_and_reads_the_same() {
+    let (sim, log, _, layout) = open(small());
+    log.append_row(layout, 0, 0, &[0.0]).unwrap();
+    let path = only_writer(&sim).segment_path(1);
+    let bytes = || sim.open(&path).unwrap().len().unwrap();
+    let held = log.shared.state().current.as_ref().map(|current| current.file.clone());
+    log.seal().unwrap();
+    assert_eq!(bytes(), 4096, "its capacity");
+    drop(held);
+    log.append_row(layout, 1, 0, &[0.0]).unwrap();
+    log.close().unwrap();
+    let (seen, replayed) = read(&sim, &only_writer(&sim), 0, false);
+    assert_eq!((seen.units.len(), replayed.findings), (2, vec![]));
+}

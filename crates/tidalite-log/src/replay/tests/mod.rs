@@ -4,6 +4,8 @@
 mod any_bytes;
 mod damage;
 mod failing;
+mod forged;
+mod meanwhile;
 mod reading;
 
 use crate::testing::{LogTestRandom, Witness, make_log_dir, only_writer};
