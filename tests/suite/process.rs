@@ -130,6 +130,11 @@ pub(crate) fn fork(child: impl FnOnce()) -> libc::pid_t {
     match unsafe { libc::fork() } {
         0 => {
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).is_ok();
+            if std::env::var_os("LLVM_PROFILE_FILE").is_some() {
+                // SAFETY: there is one thread, and what is registered for the end of this process only writes down which
+                // code it has reached.
+                unsafe { libc::exit(i32::from(!done)) }
+            }
             // SAFETY: it ends the process, without the destructors of what belongs to the parent.
             unsafe { libc::_exit(i32::from(!done)) }
         }

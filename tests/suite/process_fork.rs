@@ -5,8 +5,14 @@ use crate::process::{Player, say};
 use crate::process::{fork, wait};
 use std::collections::BTreeMap;
 use std::path::Path;
-use tidalite::Options;
+use std::sync::Arc;
+use std::time::Duration;
+use tidalite::{ErrorKind, Options};
+use tidalite_log::{Log, LogOptions, Watermark, writers};
+use tidalite_model::{Error, Labels, Result, RunChange, RunEdit, SeriesKey};
 use tidalite_testkit::points;
+use tidalite_vfs::{RealVfs, Vfs};
+use uuid::Uuid;
 
 fn options() -> Options {
     Options::new().threads(1).background(false).segment_bytes(4096, 64 << 10)
@@ -87,4 +93,56 @@ fn after_a_fork_child_and_parent_log_to_one_run_and_neither_touches_the_others_l
     check();
     store.compact().unwrap();
     check();
+}
+
+/// Opens a log and forks. The child tries all that a log can do.
+pub(crate) fn log_forker(path: &Path) {
+    let vfs: Arc<dyn Vfs> = Arc::new(RealVfs::new());
+    vfs.create_dir(path).unwrap();
+    let mut options = LogOptions::default();
+    options.background = false;
+    let log = Log::create(vfs.clone(), path, 0, options).unwrap();
+    let key = SeriesKey::new("r", "m", Labels::none());
+    let series = log.series(&key).unwrap();
+    let layout = log.layout(&[series]).unwrap();
+    let seq = log.append_row(layout, 0, 0, &[1.0]).unwrap();
+    let files = || std::fs::read(writers(&*vfs, path).unwrap()[0].path.join("00000001.seg")).unwrap();
+    let before = files();
+    let mut held = Some(log);
+    fork_and_wait(|| {
+        let log = held.take().unwrap();
+        assert!(log.forked() && log.bytes() == 0 && log.watermark() == Watermark::default());
+        let refused = |done: Result<()>| {
+            let e = done.unwrap_err();
+            assert!(e.kind() == ErrorKind::Poisoned && e.to_string().contains("before a fork"), "{e}");
+        };
+        refused(log.begin());
+        refused(log.series(&key).map(drop));
+        refused(log.layout(&[series]).map(drop));
+        refused(log.append_row(layout, 1, 0, &[1.0]).map(drop));
+        refused(log.append_points(&[series], &[1], &[0], &[1.0], false).map(drop));
+        refused(log.append_change("r", &RunChange::Edit(RunEdit::default())).map(drop));
+        refused(log.append_part(Uuid::nil(), &[]).map(drop));
+        refused(log.sync());
+        refused(log.wait_durable(seq, Some(Duration::ZERO)).map(drop));
+        refused(log.seal());
+        refused(log.close());
+        // These have nothing to say, and leave the parent's log as it is.
+        log.observe(1 << 60);
+        log.check();
+        log.end(&Error::invalid("test", "the child says so", ""));
+        drop(log);
+    });
+    assert_eq!(files(), before, "the child touched a file of its parent's");
+    let log = held.unwrap();
+    assert!(!log.forked());
+    log.append_row(layout, 1, 0, &[1.0]).unwrap();
+    log.close().unwrap();
+    say("done");
+}
+
+#[test]
+fn a_forked_child_can_do_nothing_with_the_log_of_its_parent() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Player::start("log forker", &dir.path().join("log"), "").end(), ["done"]);
 }

@@ -17,6 +17,7 @@ fn a_process_started_by_a_test_plays_its_role() {
         "kill reader" => crate::kill::reader(store, &arg),
         "writer" => crate::concurrency::writer(store, &arg),
         "forker" => crate::process_fork::forker(store),
+        "log forker" => crate::process_fork::log_forker(store),
         "wanderer" => crate::identity::wanderer(store),
         "watcher" => crate::watch::watcher(store),
         "unwritable writer" => crate::dead_ends::unwritable::writer(store),

@@ -67,7 +67,8 @@ fn try_check(root: &Path, detail: Option<&str>) -> Result<StepOutcome, String> {
         let folder =
             if is_suite { root.join("tests") } else { root.join("crates").join(name.replace('_', "-")) };
         let mut tests = Command::new(binary);
-        // Processes that end at the same time add to one of four files, so that thousands of them do not fill the disk.
+        // Processes that end at the same time add to one of four files, so that thousands of them do not fill the disk. The
+        // suite looks at this variable: where it is set, forked children write down their counts as well.
         tests.current_dir(folder).env("LLVM_PROFILE_FILE", counts.join(format!("{name}-%4m.profraw")));
         if is_suite {
             tests.args(GROUPS).args(["--skip", WITHOUT]);

@@ -12,7 +12,7 @@ use syn::spanned::Spanned;
 use super::super::steps::StepOutcome;
 
 /// At least this many of 100 branches of all areas together.
-const BRANCHES_MIN_PERCENT: usize = 90;
+const BRANCHES_MIN_PERCENT: usize = 95;
 
 /// What is looked at: a name, and where its files are (a file, or a folder with all in it).
 const AREAS: [(&str, &[&str]); 4] = [

@@ -26,5 +26,7 @@ pub(crate) mod store_lock;
 pub(crate) mod tail;
 pub(crate) mod tail_names;
 pub(crate) mod tail_shape;
+#[cfg(test)]
+mod tail_tests;
 pub(crate) mod threads;
 pub(crate) mod watching;

@@ -17,6 +17,8 @@ mod copy_target;
 mod evidence;
 pub(crate) mod flush;
 mod flush_batch;
+#[cfg(test)]
+mod flush_batch_tests;
 pub(crate) mod full_disk;
 #[cfg(test)]
 mod grace_tests;
@@ -43,3 +45,5 @@ mod tail_source;
 pub(crate) mod thin;
 pub(crate) mod verify;
 mod writers;
+#[cfg(test)]
+mod writers_tests;

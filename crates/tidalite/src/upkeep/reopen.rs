@@ -73,15 +73,18 @@ impl Store {
         let log = old.log().filter(|_| !old.forked());
         let Watermark { accepted, durable, .. } = log.map(|log| log.watermark()).unwrap_or_default();
         let state = old.open_again()?;
-        let kept = if durable == accepted { accepted } else { save(&state, accepted, durable)? };
+        let kept = match accepted.filter(|_| durable != accepted) {
+            None => accepted,
+            Some(last) => save(&state, last, durable)?,
+        };
         state.work_in_background(maintain::start);
         Ok(Reopened { store: Store::of(state), accepted, durable, kept })
     }
 }
 
-/// Flushes what can be read of a writer's rows that are not durable, and returns the last of them.
-fn save(state: &Arc<StoreState>, accepted: Option<Seq>, durable: Option<Seq>) -> Result<Option<Seq>> {
-    let Some(last) = accepted else { return Ok(None) };
+/// Flushes what can be read of a writer's rows up to `last`, of which those after `durable` are not durable, and returns the
+/// last of them that was saved.
+fn save(state: &Arc<StoreState>, last: Seq, durable: Option<Seq>) -> Result<Option<Seq>> {
     let go = |_| state.unless_closed(ControlFlow::Continue(()));
     let _lock = store_lock::lock_waiting(state, "save rows", &|| go(0))?;
     let flushed = manifest::latest(&*state.vfs, &state.paths)?.manifest.flushed(last.writer());
@@ -94,7 +97,7 @@ fn save(state: &Arc<StoreState>, accepted: Option<Seq>, durable: Option<Seq>) ->
     flush_by_hand(state, &go)?;
     collect(state, Grace::All)?;
     if end > last.ordinal() {
-        return Ok(accepted);
+        return Ok(Some(last));
     }
     let kept = end.checked_sub(1).map(|ordinal| Seq::new(last.writer(), ordinal));
     Ok(kept.max(durable))

@@ -11,20 +11,20 @@ use tidalite_model::Seq;
 use tidalite_vfs::SimVfs;
 use uuid::Uuid;
 
-/// A segment in the making.
-struct Forgery {
+/// A segment being built, frame by frame.
+struct ForgedSegment {
     bytes: Vec<u8>,
     seed: u32,
     /// The ordinal of the next frame.
     next: u32,
 }
 
-impl Forgery {
-    fn new(header: SegmentHeader) -> Forgery {
-        Forgery { bytes: header.start_of_segment(), seed: header.id.seed(), next: 1 }
+impl ForgedSegment {
+    fn new(header: SegmentHeader) -> ForgedSegment {
+        ForgedSegment { bytes: header.start_of_segment(), seed: header.id.seed(), next: 1 }
     }
 
-    fn frame(mut self, tag: Tag, payload: &[u8]) -> Forgery {
+    fn frame(mut self, tag: Tag, payload: &[u8]) -> ForgedSegment {
         let mut draft = Draft::new(tag, 0);
         draft.push(payload);
         draft.finish_fitting();
@@ -35,25 +35,25 @@ impl Forgery {
     }
 
     /// A staged part, whose id is its ordinal.
-    fn part(self) -> Forgery {
+    fn part(self) -> ForgedSegment {
         let payload = [&Uuid::from_u128(u128::from(self.next)).into_bytes()[..], &[0; 8]].concat();
         self.frame(Tag::Part, &payload)
     }
 
     /// The same, of which a byte is damaged.
-    fn ruined(self, tag: Tag, payload: &[u8]) -> Forgery {
+    fn ruined(self, tag: Tag, payload: &[u8]) -> ForgedSegment {
         let mut forged = self.frame(tag, payload);
         *forged.bytes.last_mut().unwrap() ^= 1;
         forged
     }
 
     /// Bytes that begin no frame.
-    fn junk(mut self, bytes: usize) -> Forgery {
+    fn junk(mut self, bytes: usize) -> ForgedSegment {
         self.bytes.resize(self.bytes.len() + bytes, 0xEE);
         self
     }
 
-    fn numbered(mut self, next: u32) -> Forgery {
+    fn numbered(mut self, next: u32) -> ForgedSegment {
         self.next = next;
         self
     }
@@ -67,11 +67,11 @@ impl Forgery {
 }
 
 /// The folder of a writer, whose only segment is to be forged.
-fn forger() -> (SimVfs, WriterDir, Forgery) {
+fn forger() -> (SimVfs, WriterDir, ForgedSegment) {
     let (sim, dir, _) = script(81, 10, small(), true);
     assert_eq!(segments(&sim, &dir).unwrap().len(), 1);
     let header = SegmentHeader { id: dir.segment_id(1), base_position: 0, base_ordinal: 0 };
-    (sim, dir, Forgery::new(header))
+    (sim, dir, ForgedSegment::new(header))
 }
 
 /// The ordinals of the parts in a segment, and what was found.
