@@ -137,7 +137,7 @@ def test_a_store_is_reopened_as_it_was_opened(path):
         assert writers(store) == 1, "this process has it open"
         kept = pickle.dumps(store)
     again = pickle.loads(kept)
-    assert again.__reduce__()[1][0][2] == (False, 2.5, 1 << 26, None, False, None)
+    assert again.__reduce__()[1][0][2] == (False, 2.5, 1 << 26, None, False, None, True)
     assert sorted(read(again.select("x"))) == [1.0, 2.0]
     again.close()
     reader = pickle.loads(pickle.dumps(tidalite.open(path, "r")))

@@ -86,7 +86,7 @@ fn rounds(deletes: bool) -> (u32, u32) {
         let state = store.state().unwrap();
         let living = state.log().unwrap().writer();
         let version = manifest::latest(&*state.vfs, &state.paths).unwrap().manifest;
-        let mut logs = LogReaders::new(&state, 6_000);
+        let mut logs = LogReaders::new(state, 6_000);
         let disk = busy.disk.clone();
         busy.before(after, move || remove_earlier(&disk));
         match logs.take(&version) {
