@@ -1,11 +1,12 @@
-//! Runs whose points lie in one part, and runs whose do not: each answer from summaries is what the points say. Series are long
-//! enough for parts to have series tables.
+//! Runs whose points lie in one part, and runs whose do not: each answer from summaries is what the points say, in parts with a
+//! series table and in parts without one.
 
 use crate::rollups::batch;
 use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type};
 use std::collections::BTreeMap;
-use tidalite::{Aggregate, By, Options, Store};
+use tempfile::TempDir;
+use tidalite::{Aggregate, By, ErrorKind, OnDamage, Options, Store};
 use tidalite_testkit::points;
 
 /// Counts, sums and last values by run and metric: from points, from groups, and from the summaries of series.
@@ -48,8 +49,55 @@ fn log(store: &Store, run: &str, steps: std::ops::Range<i64>, scale: f64) {
 
 #[test]
 fn summaries_of_runs_in_one_part_and_in_several_places_are_those_of_their_points() {
+    summaries_are_those_of_points(Options::new());
+}
+
+#[test]
+fn summaries_without_series_tables_are_those_of_their_points() {
+    let (store, _dir) = summaries_are_those_of_points(Options::new().table_series_points(u32::MAX));
+    // They are made from pages, and counted as such.
+    let (_, how) = store.select().run("alone").explain(|s| s.summaries()).unwrap();
+    assert_eq!((how.summaries, how.page_points), (0, 200));
+    assert!(how.pages_read + how.pages_cached > 0);
+}
+
+#[test]
+fn a_damaged_page_costs_its_own_series_where_there_is_no_series_table() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Options::new().background(false).open(dir.path().join("m")).unwrap();
+    let open = || Options::new().background(false).open(dir.path().join("m")).unwrap();
+    let store = open();
+    let noise = |i: i64| {
+        f64::from_bits(0x3ff0_0000_0000_0000 | (i.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 12))
+    };
+    for number in 0..10 {
+        let run = store.run(format!("r{number}")).start().unwrap();
+        for metric in 0..2_000 {
+            run.log(0, &[(&format!("m{metric}"), noise(2_000 * number + metric))]).unwrap();
+        }
+    }
+    store.compact().unwrap();
+    drop(store);
+    let parts = std::fs::read_dir(dir.path().join("m/parts")).unwrap();
+    let part = parts.map(|entry| entry.unwrap().path()).next().unwrap();
+    let mut bytes = std::fs::read(&part).unwrap();
+    // In the pages of the last column, the values.
+    let at = bytes.len() * 8 / 10;
+    bytes[at] ^= 4;
+    std::fs::remove_file(&part).unwrap();
+    std::fs::write(&part, bytes).unwrap();
+    let select = open().select();
+    assert_eq!(select.summaries().unwrap_err().kind(), ErrorKind::Corrupt);
+    let reported = select.on_damage(OnDamage::Report);
+    let left = reported.summaries().unwrap().len();
+    let lost: u64 = reported.damage().iter().filter_map(|place| place.rows).sum();
+    assert!((1..20_000).contains(&left), "{left} series");
+    assert_eq!(left as u64 + lost, 20_000);
+}
+
+/// Returns the store, in which the run `alone` lies in one part, and its folder.
+fn summaries_are_those_of_points(options: Options) -> (Store, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = options.background(false).open(dir.path().join("m")).unwrap();
     for run in ["alone", "logged", "again", "rewound", "parent", "deleted"] {
         log(&store, run, 0..100, 1.0);
     }
@@ -81,4 +129,5 @@ fn summaries_of_runs_in_one_part_and_in_several_places_are_those_of_their_points
     check(&store, "after a compaction");
     log(&store, "logged", 120..160, 6.0);
     check(&store, "with repeats in a log");
+    (store, dir)
 }

@@ -57,6 +57,7 @@
 
 mod chunk;
 mod facts;
+mod fetched;
 mod meta;
 mod names;
 mod options;
@@ -75,11 +76,11 @@ mod write;
 mod tests;
 
 pub use chunk::SeriesChunk;
+pub use fetched::Fetched;
 pub use meta::{PartMeta, RollupMeta};
 pub use options::{ColumnSet, PartOptions, PartPaths, ValueEncoding};
 pub use read::{
-    ColumnEncodings, Fetched, PageCache, Part, RolledSeries, RollupTier, Rollups, TileColumns,
-    series_table_alone,
+    ColumnEncodings, PageCache, Part, RolledSeries, RollupTier, Rollups, TileColumns, series_table_alone,
 };
 pub use rollup::rollup_shift;
 pub use schema::{TILE_ROWS_MAX, TILES_MAX};

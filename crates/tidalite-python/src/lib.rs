@@ -24,6 +24,7 @@ mod errors;
 mod exit;
 mod follow;
 mod handles;
+mod importing;
 mod open;
 mod outcome;
 mod pickle;

@@ -8,9 +8,10 @@ use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tidalite::{
-    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Reopened, Report, RunInfo,
-    RunTotals, Salvaged, Seq, Snapshot, Stats, ThinStats,
+    CompactStats, Explain, Finding, FlushStats, ImportStats, MergeStats, Participant, Reopened, Report,
+    RunInfo, RunTotals, Salvaged, Seq, Snapshot, Stats, ThinStats,
 };
+use tidalite_trackers::EventFolderStats;
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
@@ -148,6 +149,30 @@ pub(crate) fn reopened<'py>(
     fields.set_item("store", store)?;
     fields.set_item("writes_lost", written(reopened.accepted).saturating_sub(written(reopened.kept)))?;
     build(&class(py, "Reopened")?, &fields)
+}
+
+pub(crate) fn imported_events<'py>(py: Python<'py>, stats: &EventFolderStats) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("files", stats.files)?;
+    fields.set_item("runs", stats.runs)?;
+    fields.set_item("points", stats.points)?;
+    fields.set_item("restarts", stats.restarts)?;
+    fields.set_item("left_out", stats.left_out.clone())?;
+    build(&class(py, "Imported")?, &fields)
+}
+
+pub(crate) fn imported_table<'py>(py: Python<'py>, stats: &ImportStats) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("files", 1)?;
+    fields.set_item("runs", stats.runs)?;
+    fields.set_item("points", stats.points)?;
+    let left_out = PyDict::new(py);
+    if stats.empty > 0 {
+        left_out.set_item("empty cells", stats.empty)?;
+    }
+    fields.set_item("left_out", left_out)?;
+    fields.set_item("remarks", PyTuple::new(py, &stats.remarks)?)?;
+    build(&class(py, "Imported")?, &fields)
 }
 
 pub(crate) fn salvaged<'py>(py: Python<'py>, salvaged: &Salvaged) -> PyResult<Bound<'py, PyAny>> {

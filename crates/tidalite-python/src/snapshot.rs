@@ -11,7 +11,7 @@ use crate::table::{AnswerTable, ReadRows, RowSource};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::collections::BTreeMap;
-use tidalite::{History, OnDamage, Snapshot};
+use tidalite::{History, OnDamage, PartEncodings, Snapshot};
 
 /// A store at one moment. Made by `Store.snapshot`.
 ///
@@ -161,6 +161,20 @@ impl StoreSnapshot {
             batches: vec![batch],
             damage: diff.damage,
             kind: "diff",
+            total: None,
+        })))
+    }
+
+    /// How the columns of each part are encoded, as `Store.encodings` returns it.
+    pub(crate) fn encodings(&self, py: Python<'_>) -> PyResult<AnswerTable> {
+        let (batch, damage) = py
+            .detach(|| Ok((PartEncodings::table(&self.snapshot.encodings()?), self.snapshot.damage())))
+            .map_err(raise)?;
+        Ok(AnswerTable::new(RowSource::Read(ReadRows {
+            schema: batch.schema(),
+            batches: vec![batch],
+            damage,
+            kind: "encodings",
             total: None,
         })))
     }

@@ -8,6 +8,7 @@ use crate::environment::captured;
 use crate::errors::raise;
 use crate::exit;
 use crate::handles::{RunHandle, StoreHandle};
+use crate::importing::import_from;
 use crate::outcome::Outcome;
 use crate::pickle::{Recipe, pickled_store};
 use crate::progress::with_progress;
@@ -241,23 +242,7 @@ impl Store {
         py.detach(|| self.handle.store.delete_run(&id)).map(|_| ()).map_err(raise)
     }
 
-    /// Deletes several runs, each as `delete_run` does, and returns their ids.
-    ///
-    /// - `runs`: ids, `Run` or `RunInfo` objects, or a list of these. Text is the id of one run, whatever characters it holds. Patterns
-    ///   must be asked for: `tidalite.glob("sweep-*")` or `re.compile(...)`.
-    /// - `where`: a filter of runs, or a list of filters that must all match, as in `select`.
-    /// - `before`: only runs that ended before this time.
-    /// - `dry_run`: whether to return the ids without deleting anything.
-    ///
-    /// At least one of the first three is required; what is chosen must fit all that are given. Raises NotFound, before anything is
-    /// deleted, if an id is of no run.
-    ///
-    /// >>> for i in range(3):
-    /// ...     store.run(f"sweep-{i}", params={"lr": i}).finish()
-    /// >>> store.delete_runs(tidalite.glob("sweep-*"), where="params.lr >= 1", dry_run=True)
-    /// ['sweep-1', 'sweep-2']
-    /// >>> store.delete_runs(["sweep-0", "sweep-2"])
-    /// ['sweep-0', 'sweep-2']
+    #[doc = include_str!("docs/delete_runs.txt")]
     #[pyo3(signature = (runs=None, *, r#where=None, before=None, dry_run=false))]
     fn delete_runs(
         &self,
@@ -307,6 +292,18 @@ impl Store {
         self.snapshot(py, "error")?.labels(py, metric)
     }
 
+    /// How the columns of each part are encoded: `part`, its `points`, `column`, the data `pages` of each encoding, `dictionaries`,
+    /// `bytes` and `bytes_per_point`. Each page of values has the encoding that takes the least space.
+    ///
+    /// >>> store.run("a").log({"loss": 0.5})
+    /// >>> _ = store.flush()
+    /// >>> store.encodings()["column"][-1]
+    /// 'value'
+    #[pyo3(signature = (*, on_damage="error"))]
+    fn encodings(&self, py: Python<'_>, on_damage: &str) -> PyResult<AnswerTable> {
+        self.snapshot(py, on_damage)?.encodings(py)
+    }
+
     /// The paths of Parquet files whose rows together are exactly the visible points, for other programs: what a selection of
     /// all runs with `history="own"` gives. Flushes and compacts if needed; raises Invalid for a store opened for reading only that is
     /// not compacted. The files are kept as long as the list exists.
@@ -340,6 +337,18 @@ impl Store {
             self.handle.store.verify_with(depth, &|done, all| call.two(done, all))
         })?;
         records::report(py, &report)
+    }
+
+    #[doc = include_str!("docs/import_from.txt")]
+    #[pyo3(signature = (path, run=None, progress=None))]
+    fn import_from<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        run: Option<String>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        import_from(py, &self.handle.store, path, run, progress)
     }
 
     /// Moves every accepted row from logs into Parquet, durably. Logging may continue meanwhile. `progress` is called with the number

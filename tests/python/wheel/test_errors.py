@@ -56,7 +56,7 @@ def test_lists_and_sizes_of_a_store_with_a_damaged_part_name_it_or_leave_it_out_
     os.chmod(part, stat.S_IRUSR | stat.S_IWUSR)
     open(part, "wb").write(data[:-9])
     reader = tidalite.open(store.path, "r")
-    for ask in (reader.metrics, reader.bytes_by_run, reader.bytes_by_metric, reader.stats):
+    for ask in (reader.metrics, reader.bytes_by_run, reader.bytes_by_metric, reader.stats, reader.encodings):
         with pytest.raises(tidalite.Corrupt, match=os.path.basename(part)):
             ask()
     rest = reader.snapshot(on_damage="report")

@@ -1,9 +1,9 @@
 //! A power cut of a real file system loses nothing durable and leaves whole prefixes (T2).
 //!
-//! Method: a process writes a store on ext4, on a loop device, on a disk that records each write and each flush (`disk.rs`). Then
-//! the power is cut before each of many requests: what was flushed is there, of the rest a part (`tape.rs`). Each state is
-//! mounted, so that ext4 replays its journal, and the store is read, verified, and written again. A row counts as durable once
-//! the process has said so. A disk that ignores flushes has to lose some: else this test could not fail.
+//! Method: a process writes a store on ext4 or XFS, on a loop device, on a disk that records each write and each flush
+//! (`disk.rs`). Then the power is cut before each of many requests: what was flushed is there, of the rest a part (`tape.rs`).
+//! Each state is mounted, so that the file system replays its journal, and the store is read, verified, and written again. A row
+//! counts as durable once the process has said so. A disk that ignores flushes has to lose some: else this test could not fail.
 
 mod disk;
 mod tape;
@@ -61,14 +61,57 @@ pub(crate) fn writer(path: &Path, level: &str) {
     store.close().unwrap();
 }
 
+/// The kind of a file system.
+#[derive(Debug, Clone, Copy)]
+enum CutFileSystem {
+    Ext4,
+    Xfs,
+}
+
+impl CutFileSystem {
+    fn name(self) -> &'static str {
+        match self {
+            CutFileSystem::Ext4 => "ext4",
+            CutFileSystem::Xfs => "xfs",
+        }
+    }
+
+    fn mount_options(self) -> &'static str {
+        match self {
+            CutFileSystem::Ext4 => "loop",
+            // The states of one disk have one UUID, which else only one mounted XFS may have.
+            CutFileSystem::Xfs => "loop,nouuid",
+        }
+    }
+
+    /// The content of a disk with an empty file system.
+    fn formatted(self) -> Result<Vec<u8>, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(DISK_BYTES as u64).unwrap();
+        let mut command = Command::new(format!("mkfs.{}", self.name()));
+        match self {
+            CutFileSystem::Ext4 => {
+                let lazy = "nodiscard,lazy_itable_init=0,lazy_journal_init=0";
+                command.args(["-q", "-F", "-m", "0", "-J", "size=4", "-E", lazy])
+            }
+            // A disk of less than 300 MiB is not supported, which is fit for tests.
+            CutFileSystem::Xfs => command.args(["--unsupported", "-q", "-f", "-K", "-d", "agcount=1"]),
+        };
+        run(command.arg(file.path()))?;
+        Ok(std::fs::read(file.path()).unwrap())
+    }
+}
+
 /// A file system that is mounted while this value lives.
 struct MountedDisk(TempDir);
 
 impl MountedDisk {
     /// Mounts the file system of a file by a loop device.
-    fn new(file: &Path) -> Result<MountedDisk, String> {
+    fn new(file: &Path, kind: CutFileSystem) -> Result<MountedDisk, String> {
         let at = tempfile::tempdir().unwrap();
-        run(Command::new("mount").args(["-t", "ext4", "-o", "loop"]).arg(file).arg(at.path()))?;
+        let mut command = Command::new("mount");
+        command.args(["-t", kind.name(), "-o", kind.mount_options()]);
+        run(command.arg(file).arg(at.path()))?;
         Ok(MountedDisk(at))
     }
 
@@ -89,28 +132,18 @@ fn run(command: &mut Command) -> Result<(), String> {
     if out.status.success() { Ok(()) } else { Err(format!("{command:?}: {}", said())) }
 }
 
-/// An empty ext4.
-fn formatted() -> Result<Vec<u8>, String> {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().set_len(DISK_BYTES as u64).unwrap();
-    let lazy = "nodiscard,lazy_itable_init=0,lazy_journal_init=0";
-    run(Command::new("mkfs.ext4")
-        .args(["-q", "-F", "-m", "0", "-J", "size=4", "-E", lazy])
-        .arg(file.path()))?;
-    Ok(std::fs::read(file.path()).unwrap())
-}
-
 /// What a writer wrote to its disk, and what it said.
 struct Recording {
+    file_system: CutFileSystem,
     tape: Tape,
     /// For each line: how many requests the disk had had when it was heard, and how many rows were durable then.
     durable: Vec<(usize, usize)>,
 }
 
 impl Recording {
-    fn new(level: &str) -> Result<Recording, String> {
-        let disk = RecordingDisk::new(formatted()?)?;
-        let mounted = MountedDisk::new(&disk.file())?;
+    fn new(file_system: CutFileSystem, level: &str) -> Result<Recording, String> {
+        let disk = RecordingDisk::new(file_system.formatted()?)?;
+        let mounted = MountedDisk::new(&disk.file(), file_system)?;
         let writer = Player::start("power cut writer", &mounted.store(), level);
         let mut durable = Vec::new();
         while let Some(line) = writer.line() {
@@ -119,7 +152,7 @@ impl Recording {
         writer.end();
         drop(mounted);
         let tape = disk.take_tape();
-        Ok(Recording { tape, durable })
+        Ok(Recording { file_system, tape, durable })
     }
 
     /// The rows that were durable before the request at `cut`.
@@ -143,8 +176,8 @@ impl Recording {
             let survivors = Survivors::ALL[random.below(3) as usize];
             std::fs::write(&file, cuts.state(cut.min(all), survivors, random)).unwrap();
             let durable = self.durable_before(cut);
-            let checked =
-                MountedDisk::new(&file).and_then(|m| check(&m.store(), durable, i % WRITTEN_NTH == 0));
+            let checked = MountedDisk::new(&file, self.file_system)
+                .and_then(|m| check(&m.store(), durable, i % WRITTEN_NTH == 0));
             match checked {
                 Ok(rows) => outcome.rows += rows,
                 Err(e) => {
@@ -206,18 +239,18 @@ fn rows(store: &Store) -> Result<usize, String> {
     Ok(steps_by_rank(store, "r")?.get("0").copied().unwrap_or(0))
 }
 
-#[test]
-fn a_power_cut_of_a_real_file_system_loses_nothing_durable_and_leaves_whole_prefixes() {
-    let long = factor() > 1;
+/// Cuts the power of disks with this file system. It is left out where there is no such file system.
+fn cut_power(file_system: CutFileSystem) {
+    let (name, long) = (file_system.name(), factor() > 1);
     let (recordings, states) = if long { (LONG_RECORDINGS, STATES * factor()) } else { (1, STATES) };
     let mut random = Random::new(20_261_128);
     for level in ["row", "interval"] {
         let (mut tried, mut requests, mut found) = (0, 0, 0);
         for recording in 0..recordings {
-            let recording = match Recording::new(level) {
+            let recording = match Recording::new(file_system, level) {
                 Ok(recording) => recording,
                 Err(e) if recording == 0 => {
-                    note(&format!("power cuts of a real file system were not tried: {e}"));
+                    note(&format!("power cuts of {name} were not tried: {e}"));
                     return;
                 }
                 Err(e) => panic!("{e}"),
@@ -232,7 +265,17 @@ fn a_power_cut_of_a_real_file_system_loses_nothing_durable_and_leaves_whole_pref
         }
         assert!(found > tried, "{level}: rows are found");
         note(&format!(
-            "power cuts of ext4 at {level}: {tried} states of {requests} requests, {found} rows found, none durable lost"
+            "power cuts of {name} at {level}: {tried} states of {requests} requests, {found} rows found, none durable lost"
         ));
     }
+}
+
+#[test]
+fn a_power_cut_of_ext4_loses_nothing_durable_and_leaves_whole_prefixes() {
+    cut_power(CutFileSystem::Ext4);
+}
+
+#[test]
+fn a_power_cut_of_xfs_loses_nothing_durable_and_leaves_whole_prefixes() {
+    cut_power(CutFileSystem::Xfs);
 }

@@ -20,6 +20,10 @@ after they come. A folder stands for the files in it, and * and ? in a file's na
 match. A folder that `export` wrote brings its runs as well: all that is known of them, if the
 store does not have them yet.
 
+A folder with TensorBoard event files in it or below is imported as TensorBoard reads it: each folder
+with such files is a run. Scalars become points, hyperparameters params, and a restart rewinds its run.
+A second import adds what is new; --follow goes on until Ctrl-C.
+
 Without step, steps count up after the greatest step of the run, so that a second file adds to the
 first; a file that is imported twice then adds twice.
 
@@ -29,7 +33,8 @@ Examples:
   tidalite import metrics log.csv --run resnet-42 --map step=batch --label-column phase
   tidalite import metrics 'results/*.csv.gz' --skip-text
   vmstat -n 1 | awk '...' | tidalite import metrics - --run host-a
-  tidalite import metrics exported/")]
+  tidalite import metrics exported/
+  tidalite import metrics lightning_logs/ --follow")]
 pub(crate) struct ImportArgs {
     /// The store; created if absent.
     pub(crate) store: PathBuf,
@@ -51,7 +56,7 @@ pub(crate) struct ImportArgs {
     /// A text that stands for an absent value, besides NA, N/A, null, None and empty cells. Repeatable.
     #[arg(long = "null", value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) nulls: Vec<String>,
-    /// The run of all points, if the file has no run column.
+    /// The run of all points, if the file has no run column; of event files, what their runs' ids begin with.
     #[arg(long, value_name = "ID")]
     pub(crate) run: Option<String>,
     /// The metric of all points, if the file has one column of values [default: the file's name]
@@ -75,6 +80,9 @@ pub(crate) struct ImportArgs {
     /// Unit of times that are plain numbers [default: inferred from the first one]
     #[arg(long, value_enum, value_name = "UNIT")]
     pub(crate) time_unit: Option<TimeUnitArg>,
+    /// Go on with what event files get later, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) follow: bool,
     /// Set a param of the run. Repeatable. Needs --run, as the flags that follow.
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = values::param, help_heading = "The run")]
     pub(crate) params: Vec<(String, Param)>,

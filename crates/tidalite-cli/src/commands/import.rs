@@ -1,5 +1,6 @@
 //! `import`: reads points from files of other programs.
 
+use super::import_events;
 use super::import_files::{STANDARD_INPUT, expand};
 use crate::args::{Format, ImportArgs, TimeUnitArg};
 use crate::context::{Context, ProgressUnit};
@@ -10,6 +11,7 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 use tidalite::{ImportStats, TimeUnit};
+use tidalite_trackers::holds_event_files;
 
 /// Runs the command: imports the files in the order given. If one fails, the files before it stay imported; the error
 /// says how much of the failed one does.
@@ -17,10 +19,16 @@ pub(crate) fn run(context: &Context, args: &ImportArgs) -> CliResult {
     let format = context.format()?;
     let how = how(args);
     let files = expand(&args.files)?;
+    import_events::check(args, &files)?;
     let store = context.create(&args.store)?;
     let mut done: Vec<(String, ImportStats, f64)> = Vec::new();
     for file in &files {
         let start = Instant::now();
+        if holds_event_files(file) {
+            let stats = import_events::run(context, args, &store, file)?;
+            done.push((file.to_string_lossy().into_owned(), stats, start.elapsed().as_secs_f64()));
+            continue;
+        }
         let known = std::fs::metadata(file).is_ok_and(|about| about.is_file());
         let unit = if known { ProgressUnit::BytesAtRate } else { ProgressUnit::BytesSoFar };
         let bar = context.progress("import", unit);

@@ -4,6 +4,7 @@ use crate::error::{CliError, CliResult};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use tidalite::{Error, FileFormat};
+use tidalite_trackers::holds_event_files;
 
 /// The name of the standard input.
 pub(super) const STANDARD_INPUT: &str = "-";
@@ -15,15 +16,15 @@ pub(super) fn expand(given: &[PathBuf]) -> CliResult<Vec<PathBuf>> {
         if path.join("TIDALITE").is_file() {
             return Err(refused(path, "it is a store", "copy a store into another by `tidalite merge`"));
         }
-        // An exported folder is imported as a whole.
-        if path.is_dir() && !path.join("runs.jsonl").is_file() {
+        // An exported folder is imported as a whole, and so is one of event files.
+        if path.is_dir() && !path.join("runs.jsonl").is_file() && !holds_event_files(path) {
             let named = |name: &Path| {
                 name.extension() == Some(OsStr::new("tsv")) || FileFormat::from_extension(name).is_ok()
             };
             files.extend(some(
                 path,
                 listed(path, named)?,
-                "give a folder with .csv, .tsv, .jsonl, .parquet or .arrow files",
+                "give a folder with .csv, .tsv, .jsonl, .parquet, .arrow or TensorBoard event files",
             )?);
             continue;
         }

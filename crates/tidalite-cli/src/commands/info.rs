@@ -6,8 +6,7 @@ use crate::error::CliResult;
 use crate::output::{AnswerColumns, print, print_one, print_text};
 use crate::table::{Align, TextTable, terminal_width};
 use crate::text::{human_bytes, human_count};
-use tidalite::arrow::array::RecordBatch;
-use tidalite::{ColumnEncodings, PartEncodings, Report, RunInfo, Stats, Status};
+use tidalite::{PartEncodings, Report, RunInfo, Stats, Status};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
@@ -15,7 +14,7 @@ pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
     let store = context.read(&args.store)?;
     let (snapshot, damage) = context.readable(&store)?;
     if args.encodings {
-        print(&encodings(&snapshot.encodings()?), format, None)?;
+        print(&PartEncodings::table(&snapshot.encodings()?), format, None)?;
         return complete(damage);
     }
     if let Some(taker) = args.by {
@@ -73,27 +72,6 @@ pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
         .finish();
     print_one(&batch, format)?;
     complete(damage)
-}
-
-/// One row for each column of each part.
-fn encodings(parts: &[PartEncodings]) -> RecordBatch {
-    let rows = || parts.iter().flat_map(|part| part.columns.iter().map(move |column| (part, column)));
-    let pages = |column: &ColumnEncodings| {
-        let of = column.pages.iter().map(|(encoding, pages)| format!("{encoding} {pages}"));
-        of.collect::<Vec<_>>().join(", ")
-    };
-    AnswerColumns::default()
-        .text("part", rows().map(|(part, _)| Some(part.part.simple().to_string())))
-        .count("points", rows().map(|(part, _)| part.points))
-        .text("column", rows().map(|(_, column)| Some(column.column)))
-        .text("pages", rows().map(|(_, column)| Some(pages(column))))
-        .count("dictionaries", rows().map(|(_, column)| column.dictionaries))
-        .count("bytes", rows().map(|(_, column)| column.bytes))
-        .float(
-            "bytes_per_point",
-            rows().map(|(part, column)| Some(column.bytes as f64 / part.points.max(1) as f64)),
-        )
-        .finish()
 }
 
 /// Sorts by bytes, largest first.

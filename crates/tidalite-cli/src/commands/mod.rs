@@ -13,6 +13,7 @@ mod files;
 mod flush;
 mod follow;
 mod import;
+mod import_events;
 mod import_files;
 mod info;
 mod labels;

@@ -14,11 +14,20 @@ fn root() -> PathBuf {
 /// A folder with the files of the guide.
 fn folder() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(root().join("tests/imports")).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
-    }
+    copy(&root().join("tests/imports"), dir.path());
     dir
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy(&path, &target),
+            false => drop(fs::copy(&path, &target).unwrap()),
+        }
+    }
 }
 
 /// The lines of the shell blocks of the guide.
@@ -62,6 +71,17 @@ fn each_example_of_the_guide_gives_the_points_of_its_file() {
 
 /// By run: its points.
 const EXPECTED: &[(&str, &[&str])] = &[
+    (
+        "tuned",
+        &[
+            "train/loss,,0,2026-05-28T20:26:40.000000Z,0.029999999329447746",
+            "train/loss,,1,2026-05-28T20:27:40.000000Z,0.014999999664723873",
+            "train/loss,,2,2026-05-28T20:28:40.000000Z,0.009999999776482582",
+            "train/loss,,3,2026-05-28T20:29:40.000000Z,0.007499999832361937",
+            "train/loss,,4,2026-05-28T20:30:40.000000Z,0.006000000052154064",
+            "val/accuracy,,4,2026-05-28T20:31:40.000000Z,0.5299999713897705",
+        ],
+    ),
     (
         "fog-3",
         &[
@@ -209,4 +229,30 @@ fn folders_and_patterns_stand_for_their_files() {
     fs::create_dir(dir.path().join("none")).unwrap();
     assert!(import("none").fails(1).contains("no files to import"));
     assert!(import("absent.csv").fails(1).contains("absent.csv"));
+}
+
+#[test]
+fn event_files_are_imported_once_say_what_was_left_out_and_refuse_options_of_tables() {
+    let dir = folder();
+    let import = |more: &[&str]| {
+        let mut command = tidalite();
+        CommandAnswer::of(command.current_dir(dir.path()).args(["import", "metrics", "runs"]).args(more))
+    };
+    let first = import(&[]);
+    assert!(first.ok().starts_with("runs: 12 new points of 2 runs from 2 event files in "), "{}", first.ok());
+    assert!(first.err.contains("runs: left out: 2 text"), "{}", first.err);
+    let again = import(&[]);
+    assert!(again.ok().starts_with("runs: 0 new points of 0 runs from 2 event files in "), "{}", again.ok());
+    assert_eq!(points(dir.path(), "baseline").len(), 6);
+    let refused = import(&["--map", "step=batch"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("--map does not apply to the event files of runs"), "{}", refused.err);
+    let tables = CommandAnswer::of(tidalite().current_dir(dir.path()).args([
+        "import",
+        "metrics",
+        "keras.csv",
+        "--follow",
+    ]));
+    assert_eq!(tables.code, Some(2));
+    assert!(tables.err.contains("--follow goes on with one folder"), "{}", tables.err);
 }

@@ -12,6 +12,7 @@ use super::pages::Pages;
 use super::series::series_of;
 use crate::chunk::SeriesChunk;
 use crate::facts::{SeqRanges, facts};
+use crate::fetched::Fetched;
 use crate::names::{NameInterner, NumberedNames};
 use crate::schema::PointColumn;
 use crate::series::packed::EntryPacker;
@@ -138,20 +139,29 @@ impl DerivedDetails {
     }
 
     fn steps_of(&self, tile: u32, rows: &Range<u32>) -> Result<TileSteps> {
-        let steps = self.integers(tile, PointColumn::Step, rows)?;
-        Ok(TileSteps { steps, written: self.written(tile, rows)? })
+        let mut fetched = Fetched::default();
+        let steps = self.integers(tile, PointColumn::Step, rows, &mut fetched)?;
+        Ok(TileSteps { steps, written: self.written(tile, rows, &mut fetched)? })
     }
 
-    fn written(&self, tile: u32, rows: &Range<u32>) -> Result<Vec<i64>> {
+    fn written(&self, tile: u32, rows: &Range<u32>, fetched: &mut Fetched) -> Result<Vec<i64>> {
         match self.tiles[tile as usize].chunks[PointColumn::Written.index()].constant {
             Some(number) => Ok(vec![number; rows.len()]),
-            None => self.integers(tile, PointColumn::Written, rows),
+            None => self.integers(tile, PointColumn::Written, rows, fetched),
         }
     }
 
-    fn integers(&self, tile: u32, column: PointColumn, rows: &Range<u32>) -> Result<Vec<i64>> {
+    fn integers(
+        &self,
+        tile: u32,
+        column: PointColumn,
+        rows: &Range<u32>,
+        fetched: &mut Fetched,
+    ) -> Result<Vec<i64>> {
         let mut out = Vec::new();
-        self.pages(tile, column).integers(std::slice::from_ref(rows), &mut out)?;
+        let pages = self.pages(tile, column);
+        pages.integers(std::slice::from_ref(rows), &mut out)?;
+        *fetched += pages.fetched();
         Ok(out)
     }
 
@@ -177,12 +187,14 @@ impl DetailsSource for DerivedDetails {
 
     fn block(&self, group: usize, entries: &mut dyn Iterator<Item = SeriesEntry>) -> Result<SeriesBlock> {
         let DerivedGroup { tile, rows, .. } = &self.groups[group];
+        let mut fetched = Fetched::default();
         let [steps, seqs, times_us] = [PointColumn::Step, PointColumn::Seq, PointColumn::Time]
-            .map(|column| self.integers(*tile, column, rows));
+            .map(|column| self.integers(*tile, column, rows, &mut fetched));
         let (steps, seqs, times_us) = (steps?, seqs?, times_us?);
-        let written = self.written(*tile, rows)?;
-        let mut values = Vec::new();
-        self.pages(*tile, PointColumn::Value).values(std::slice::from_ref(rows), &mut values)?;
+        let written = self.written(*tile, rows, &mut fetched)?;
+        let (pages, mut values) = (self.pages(*tile, PointColumn::Value), Vec::new());
+        pages.values(std::slice::from_ref(rows), &mut values)?;
+        fetched += pages.fetched();
         let unnamed = SeriesKey::new("", "", Labels::none());
         let details = |entry: SeriesEntry| {
             let start = (entry.row_start - rows.start) as usize;
@@ -200,7 +212,7 @@ impl DetailsSource for DerivedDetails {
                 facts.map_err(|e| self.corrupt(format!("tile {tile}: {}", e.wrong())))?;
             Ok(Details { seq_min, seq_max, summary })
         };
-        Ok(SeriesBlock::Rows(entries.map(details).collect::<Result<_>>()?))
+        Ok(SeriesBlock::Rows(entries.map(details).collect::<Result<_>>()?, fetched))
     }
 
     fn contradicts(&self, row: u32) -> Error {

@@ -26,7 +26,6 @@ mod texts;
 pub use cache::PageCache;
 pub use encodings::ColumnEncodings;
 pub(crate) use footer::{ChunkMap, PageEntry};
-pub use pages::Fetched;
 pub(crate) use pages::Pages;
 pub use part::{Part, TileColumns, series_table_alone};
 pub use rollups::{RolledSeries, RollupTier, Rollups};

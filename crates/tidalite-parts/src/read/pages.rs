@@ -4,6 +4,7 @@
 use super::cache::{Number, PageCache, PageKey};
 use super::footer::{ChunkMap, PageEntry, TileMap};
 use super::texts::TextColumn;
+use crate::fetched::Fetched;
 use crate::page::decode::{self, PADDING, PageBody};
 use crate::page::header;
 use crate::schema::{DICTIONARY_BYTES_MAX, PointColumn};
@@ -31,25 +32,6 @@ pub(crate) struct Pages<'a> {
     kept: Option<(&'a PageCache, u64, u32)>,
     /// Whether to keep more pages in the cache.
     keep: bool,
-}
-
-/// What a read fetched from the disk.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fetched {
-    /// Pages fetched, dictionary pages included.
-    pub pages: u64,
-    /// Their bytes in the file.
-    pub bytes: u64,
-    /// Pages taken from the cache instead.
-    pub cached: u64,
-}
-
-impl std::ops::AddAssign for Fetched {
-    fn add_assign(&mut self, other: Fetched) {
-        self.pages += other.pages;
-        self.bytes += other.bytes;
-        self.cached += other.cached;
-    }
 }
 
 impl<'a> Pages<'a> {

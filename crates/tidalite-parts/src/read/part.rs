@@ -3,11 +3,12 @@
 use super::cache::{PageCache, SeriesCache};
 use super::derived::DerivedDetails;
 use super::footer::{self, PageEntry, TileMap, read_checked};
-use super::pages::{Fetched, Pages};
+use super::pages::Pages;
 use super::rollups::Rollups;
 use super::series::series_of;
 use crate::chunk::SeriesChunk;
 use crate::facts::{SeqRanges, facts};
+use crate::fetched::Fetched;
 use crate::meta::PartMeta;
 use crate::names::NameInterner;
 use crate::options::{ColumnSet, PartPaths};

@@ -8,8 +8,9 @@
 //! that needs them fails.
 
 use super::footer::{self, ExpectedFile, TileMap};
-use super::pages::{Fetched, Pages};
+use super::pages::Pages;
 use super::series::series_of;
+use crate::fetched::Fetched;
 use crate::meta::PartMeta;
 use crate::names::NameInterner;
 use crate::rollup::file::{ROLLUP_SCHEMA, column};

@@ -12,6 +12,7 @@ use super::columns::{
 use super::packed::{EntryPacker, PackedEntries};
 use super::row::{Details, SeriesEntry};
 use super::schema::{ParquetResult, SERIES_COLUMNS, SERIES_SCHEMA};
+use crate::fetched::Fetched;
 use crate::names::NumberedNames;
 use crate::page::decode;
 use bytes::Bytes;
@@ -202,8 +203,8 @@ pub(crate) trait DetailsSource: Debug + Send + Sync {
 pub(crate) enum SeriesBlock {
     /// As the file of a table stores them.
     Columns(Box<BlockColumns>),
-    /// As they were computed from points.
-    Rows(Vec<Details>),
+    /// As they were computed from points, for which this was fetched.
+    Rows(Vec<Details>, Fetched),
 }
 
 impl SeriesBlock {
@@ -211,7 +212,7 @@ impl SeriesBlock {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             SeriesBlock::Columns(columns) => columns.bytes(),
-            SeriesBlock::Rows(rows) => size_of_val(&rows[..]),
+            SeriesBlock::Rows(rows, _) => size_of_val(&rows[..]),
         }
     }
 
@@ -219,7 +220,7 @@ impl SeriesBlock {
     pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
         match self {
             SeriesBlock::Columns(columns) => columns.details(i, entry),
-            SeriesBlock::Rows(rows) => rows.get(i).cloned(),
+            SeriesBlock::Rows(rows, _) => rows.get(i).cloned(),
         }
     }
 
@@ -227,7 +228,7 @@ impl SeriesBlock {
     pub(crate) fn summary(&self, i: usize, entry: &SeriesEntry, sums: bool) -> Option<Summary> {
         match self {
             SeriesBlock::Columns(columns) => columns.summary(i, entry, sums),
-            SeriesBlock::Rows(rows) => rows.get(i).map(|row| row.summary.clone()),
+            SeriesBlock::Rows(rows, _) => rows.get(i).map(|row| row.summary.clone()),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::packed::PackedEntries;
 use super::read::{DetailsSource, SeriesBlock, SeriesFile, SeriesHeads};
 use super::row::{Details, SeriesEntry, SeriesRow};
 use super::write::encode_series;
+use crate::fetched::Fetched;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::path::Path;
@@ -160,7 +161,7 @@ impl SeriesTable {
 
     /// A reader of the rest of each row.
     pub fn reader(&self) -> DetailsReader<'_> {
-        DetailsReader { table: self, held: None }
+        DetailsReader { table: self, held: None, fetched: Fetched::default() }
     }
 
     /// One full row. For several rows, a [`reader`](Self::reader) is faster.
@@ -175,16 +176,17 @@ impl SeriesTable {
         Ok(SeriesRow { key, tile, row_start, rows, seq_min, seq_max, automatic, repeats, summary })
     }
 
-    fn block(&self, group: usize, rows: &Range<u32>) -> Result<Arc<SeriesBlock>> {
+    /// A group, and whether it was kept already.
+    fn block(&self, group: usize, rows: &Range<u32>) -> Result<(Arc<SeriesBlock>, bool)> {
         let kept = self.cache.as_ref().map_or_else(|| self.kept(group), |cache| cache.get(group));
         if let Some(block) = kept {
-            return Ok(block);
+            return Ok((block, true));
         }
         let mut entries = (rows.start as usize..rows.end as usize).map(|row| self.entry(row));
         let block = Arc::new(self.details.block(group, &mut entries)?);
         if let Some(cache) = &self.cache {
             cache.put(group, block.clone());
-            return Ok(block);
+            return Ok((block, false));
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have decoded the same group since.
@@ -193,7 +195,7 @@ impl SeriesTable {
             kept.remove(0);
         }
         kept.push((group, block.clone()));
-        Ok(block)
+        Ok((block, false))
     }
 
     fn kept(&self, group: usize) -> Option<Arc<SeriesBlock>> {
@@ -228,6 +230,7 @@ impl SeriesTable {
 pub struct DetailsReader<'a> {
     table: &'a SeriesTable,
     held: Option<(Range<u32>, Arc<SeriesBlock>)>,
+    fetched: Fetched,
 }
 
 impl DetailsReader<'_> {
@@ -253,12 +256,20 @@ impl DetailsReader<'_> {
         block.summary(i, entry, facts.sum || facts.squares).ok_or_else(|| self.contradicts(row))
     }
 
+    /// What was read of the points so far, where the part has no file of its series table.
+    pub fn fetched(&self) -> Fetched {
+        self.fetched
+    }
+
     /// The place of a row in its group, and the group.
     fn hold(&mut self, row: usize) -> Result<(usize, &SeriesBlock)> {
         let number = u32::try_from(row).expect("a table's rows are counted in u32");
         if self.held.as_ref().is_none_or(|(rows, _)| !rows.contains(&number)) {
             let (group, rows) = self.table.details.group_of(number);
-            let block = self.table.block(group, &rows)?;
+            let (block, is_kept) = self.table.block(group, &rows)?;
+            if let SeriesBlock::Rows(_, fetched) = &*block {
+                self.fetched += if is_kept { fetched.taken_from_cache() } else { *fetched };
+            }
             self.held = Some((rows, block));
         }
         let (rows, block) = self.held.as_ref().expect("held since above");

@@ -191,6 +191,11 @@ pub(crate) struct Version {
 }
 
 impl Version {
+    /// The number of the newest version that was listed when this one was read.
+    pub(crate) fn newest(&self) -> u64 {
+        self.unreadable.iter().copied().fold(self.manifest.version, u64::max)
+    }
+
     /// Whether its file is still there. Another file may have taken its number: a store may be restored in place.
     pub(crate) fn is_there(&self) -> Result<bool> {
         self.pin.is_linked()

@@ -12,8 +12,8 @@ use super::series::{Planned, PlannedSource};
 use crate::engine::log_tail::TailView;
 use crate::parts::scan::RowRef;
 use std::sync::Arc;
-use tidalite_model::{Result, SeriesKey, StepRange, Summary};
-use tidalite_parts::{Part, SeriesEntry};
+use tidalite_model::{ErrorKind, Result, SeriesKey, StepRange, Summary, SummaryFacts};
+use tidalite_parts::{DetailsReader, Part, SeriesEntry};
 use tidalite_query::{SeriesNames, Verdict};
 
 /// A plain series, by its part and its place there among the series by key.
@@ -27,6 +27,9 @@ pub(crate) struct PlainSeries {
 const SERIES_MIN: usize = 2048;
 /// The most series that a thread takes at once.
 const SERIES_MAX: usize = 1 << 16;
+/// Of a part without a series table, whole groups of series are summed up. That costs less than a plan for each series if there
+/// is a selected series for this many points.
+const POINTS_PER_SERIES_MAX: u64 = 64;
 
 impl PlainSeries {
     pub(super) fn new(part: usize, series: usize) -> PlainSeries {
@@ -61,7 +64,7 @@ impl Planner {
     /// Takes the plain series out of those to plan: they are left out of [`spans`](Self::spans) and of what is planned. In the
     /// order of series.
     pub(crate) fn take_plain(&mut self) -> Vec<PlainSeries> {
-        let runs = self.plain_runs();
+        let mut runs = self.plain_runs();
         let parts = &self.snapshot.view.parts;
         // (run, part, place of the run in the part)
         let mut found: Vec<(&Arc<str>, usize, usize)> = Vec::with_capacity(runs.len());
@@ -78,19 +81,26 @@ impl Planner {
             plain.extend(wanted[p].of_run(run).into_iter().map(|series| PlainSeries::new(p, series)));
         }
         drop(wanted);
+        let mut selected = vec![0u64; parts.len()];
+        plain.iter().for_each(|series| selected[series.part as usize] += 1);
+        let is_worth_it = |part: u32| {
+            let meta = parts[part as usize].meta();
+            meta.has_series_table() || selected[part as usize] * POINTS_PER_SERIES_MAX >= meta.rows
+        };
+        plain.retain(|series| is_worth_it(series.part));
+        runs.retain(|_, part| is_worth_it(*part));
         self.plain = runs;
         plain
     }
 
-    /// The selected runs whose points lie in one part, where none is hidden, thinned, inherited, or has descendants. A part
-    /// without a series table has no summaries, so none of its runs is worth it.
+    /// The selected runs whose points lie in one part, where none is hidden, thinned, inherited, or has descendants.
     fn plain_runs(&self) -> PlainRuns {
         const NONE: u32 = u32::MAX;
         let view = &self.snapshot.view;
         let mut runs = PlainRuns::new();
         for (p, part) in (0u32..).zip(&view.parts).filter(|(_, part)| self.may_hold(part)) {
             let meta = part.meta();
-            let plain = meta.has_series_table() && !meta.is_thinned() && meta.hidden_as_of().is_none();
+            let plain = !meta.is_thinned() && meta.hidden_as_of().is_none();
             for run in self.runs_of(part.series()) {
                 let at = if plain { p } else { NONE };
                 let run = &part.series().runs()[run];
@@ -115,6 +125,15 @@ impl Planner {
         runs.retain(|run, part| *part != NONE && self.selects(run) && !self.has_tombstones(run));
         runs
     }
+}
+
+/// Where the summaries of plain series of one part are looked up.
+struct PlainLookup<'a> {
+    part: &'a Part,
+    details: DetailsReader<'a>,
+    facts: SummaryFacts,
+    /// The tiles of which points were read, where the part has no series table.
+    tiles: Vec<u32>,
 }
 
 impl Plan {
@@ -167,45 +186,75 @@ impl Plan {
         let facts = resolution.columns(&self.filter);
         let mut rest = Vec::new();
         let mut known: Vec<Summary> = Vec::new();
-        let (mut count, mut points) = (0, 0);
         for of_part in series.chunk_by(|a, b| a.part == b.part) {
-            let table = parts[of_part[0].part as usize].series();
-            let mut details = table.reader();
-            'series: for plain in of_part {
+            let part = &parts[of_part[0].part as usize];
+            let mut looking = PlainLookup { details: part.series().reader(), facts, part, tiles: Vec::new() };
+            let (mut count, mut points) = (0, 0);
+            for plain in of_part {
                 known.clear();
-                let mut latest: Option<SeriesEntry> = None;
-                for &row in plain.rows(parts) {
-                    let entry = table.entry(row as usize);
-                    let apart = latest.is_none_or(|latest| latest.last_step < entry.first_step);
-                    let by_steps = self.filter.steps_verdict(entry.steps());
-                    let may_fit = by_steps == Verdict::NoPoint || resolution.may_fit(entry.steps());
-                    if entry.repeats || !apart || by_steps == Verdict::Unknown || !may_fit {
-                        rest.push(*plain);
-                        continue 'series;
-                    }
-                    latest = Some(entry);
-                    if by_steps == Verdict::NoPoint {
-                        continue;
-                    }
-                    let summary = details.summary_of(row as usize, &entry, facts)?;
-                    match self.filter.verdict(&summary) {
-                        Verdict::NoPoint => {}
-                        Verdict::AllPoints if resolution.fits(&summary) => known.push(summary),
-                        _ => {
-                            rest.push(*plain);
-                            continue 'series;
-                        }
-                    }
-                }
+                let Some(entry) = self.look_up(plain.rows(parts), resolution, &mut looking, &mut known)?
+                else {
+                    rest.push(*plain);
+                    continue;
+                };
                 count += known.len() as u64;
                 points += known.iter().map(|summary| summary.count).sum::<u64>();
-                let entry = latest.expect("a series has rows");
+                let table = part.series();
                 let (run, metric, labels) = (table.run(&entry), table.metric(&entry), table.labels(&entry));
                 take(SeriesNames { run, metric, labels }, &mut known);
             }
+            if part.meta().has_series_table() {
+                self.meter.summaries(count, points);
+                continue;
+            }
+            let mut fetched = looking.details.fetched();
+            for tile in looking.tiles {
+                let (fetched, points) = (std::mem::take(&mut fetched), std::mem::take(&mut points));
+                self.meter.tile(part.meta().id, tile, fetched, points);
+            }
         }
-        self.meter.summaries(count, points);
         Ok(rest)
+    }
+
+    /// Adds the summaries of a series' rows to `known`. Returns one of its entries, or none where the summaries do not stand for all
+    /// selected points.
+    fn look_up(
+        &self,
+        rows: &[u32],
+        resolution: &Resolution,
+        looking: &mut PlainLookup<'_>,
+        known: &mut Vec<Summary>,
+    ) -> Result<Option<SeriesEntry>> {
+        let table = looking.part.series();
+        let is_stored = looking.part.meta().has_series_table();
+        let mut latest: Option<SeriesEntry> = None;
+        for &row in rows {
+            let entry = table.entry(row as usize);
+            let apart = latest.is_none_or(|latest| latest.last_step < entry.first_step);
+            let by_steps = self.filter.steps_verdict(entry.steps());
+            let may_fit = by_steps == Verdict::NoPoint || resolution.may_fit(entry.steps());
+            if entry.repeats || !apart || by_steps == Verdict::Unknown || !may_fit {
+                return Ok(None);
+            }
+            latest = Some(entry);
+            if by_steps == Verdict::NoPoint {
+                continue;
+            }
+            let summary = match looking.details.summary_of(row as usize, &entry, looking.facts) {
+                // Points are damaged, and not a table: reading those of each series tells which.
+                Err(e) if e.kind() == ErrorKind::Corrupt && !is_stored => return Ok(None),
+                read => read?,
+            };
+            if !is_stored && looking.tiles.last() != Some(&entry.tile) {
+                looking.tiles.push(entry.tile);
+            }
+            match self.filter.verdict(&summary) {
+                Verdict::NoPoint => {}
+                Verdict::AllPoints if resolution.fits(&summary) => known.push(summary),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(latest.expect("a series has rows")))
     }
 
     /// The same plan with other series.

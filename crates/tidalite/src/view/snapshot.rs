@@ -326,12 +326,12 @@ impl Logs {
         let mut tries = 0;
         loop {
             tries += 1;
-            let before = newest(state)?;
             let version = state.cache.newest()?;
             let dirs = writers()?;
             let (tails, mut agreement) = state.cache.tails(&dirs, &version.manifest)?;
             // A new writer has rows that are in no tail. If it is gone again, its rows are in a newer version.
-            let same = newest(state)? == before && writers()?.iter().all(|dir| dirs.contains(dir));
+            let same =
+                newest(state)? == Some(version.newest()) && writers()?.iter().all(|dir| dirs.contains(dir));
             if same || tries == CUT_TRIES {
                 agreement.is_cut &= same;
                 return Ok(Logs { version, dirs, tails, agreement });

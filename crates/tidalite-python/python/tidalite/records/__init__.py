@@ -2,6 +2,7 @@
 from .importance import Importance, ParamImportance
 from .part_files import PartFiles
 from .report import Finding, Report, Salvaged, Unread
+from .imported import Imported
 from .reopened import Reopened
 from .run_info import Participant, RunInfo
 from .runs import Runs
@@ -13,6 +14,7 @@ __all__ = [
     "Finding",
     "FlushStats",
     "Importance",
+    "Imported",
     "MergeStats",
     "ParamImportance",
     "PartFiles",

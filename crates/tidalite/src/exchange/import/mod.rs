@@ -137,12 +137,6 @@ impl Store {
         if folder::is_exported(path) {
             return folder::load(self, path, import, progress);
         }
-        let name = NamedFile::of(path);
-        let format = match import.format {
-            Some(format) => format,
-            None if name.is_tsv => FileFormat::Csv,
-            None => FileFormat::from_extension(path)?,
-        };
         #[expect(
             clippy::disallowed_methods,
             reason = "the file to import is the user's, outside of the store"
@@ -155,6 +149,12 @@ impl Store {
                 "give the paths of its files",
             )));
         }
+        let name = NamedFile::of(path);
+        let format = match import.format {
+            Some(format) => format,
+            None if name.is_tsv => FileFormat::Csv,
+            None => FileFormat::from_extension(path)?,
+        };
         let import = Import { file_metric: name.metric, ..import.clone() };
         let bytes_done = Cell::new(0);
         let total = if about.is_file() { about.len() } else { 0 };
