@@ -9,6 +9,9 @@
 //! cargo bench -p tidalite-benches --bench load -- 1 50000 200 60       # 10 M points/s
 //! cargo bench -p tidalite-benches --bench load -- 100 10 1000 300      # 1 M points/s by 100 writers
 //! ```
+//!
+//! With `TIDALITE_BENCH_BARE=5` another process keeps the pace of a writer, and looks at the clock for 5 µs instead of
+//! logging a row. What it takes beyond that, the machine took.
 #![allow(clippy::disallowed_methods, reason = "a bench looks at the files itself")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
@@ -50,6 +53,7 @@ fn main() {
         let (kind, number) = role.split_once(' ').unwrap();
         match kind {
             "write" => write(Path::new(&path), load, number),
+            "bare" => bare(load, number.parse().unwrap()),
             _ => read(Path::new(&path), load),
         }
         return;
@@ -75,7 +79,22 @@ fn main() {
     let writers: Vec<LoadProcess> =
         (0..load.writers).map(|i| LoadProcess::start("write", i, &path, load)).collect();
     let reader = LoadProcess::start("read", 0, &path, load);
+    let bare = std::env::var("TIDALITE_BENCH_BARE").ok().and_then(|us| us.parse().ok());
+    let bare = bare.map(|us| LoadProcess::start("bare", us, &path, load));
     watch(&path, load, &writers, &reader);
+    let said: Vec<Vec<f64>> = bare.iter().flat_map(|bare| bare.said.iter()).collect();
+    let worst = |i: usize| said.iter().map(|said| said[i]).fold(0.0, f64::max);
+    let mean = |i: usize| said.iter().map(|said| said[i]).sum::<f64>() / said.len() as f64;
+    if !said.is_empty() {
+        println!(
+            "bare loop: worst second: p50 {:.2}, p99 {:.1}, p99.9 {:.1}, max {:.0} us; on average p99.9 {:.1}",
+            worst(1),
+            worst(2),
+            worst(3),
+            worst(4),
+            mean(3)
+        );
+    }
 }
 
 /// A process of the load, and what it says.
@@ -111,13 +130,34 @@ fn say(numbers: &[f64]) {
     out.flush().unwrap();
 }
 
-/// Logs rows at the rate, and says each second: rows, and how long the calls took.
+/// Logs rows at the rate.
 fn write(path: &Path, load: Load, number: &str) {
     let store = Options::new().open(path).unwrap();
     let run = store.run(format!("run-{number}")).start().unwrap();
     let names: Vec<String> = (0..load.metrics).map(|m| format!("layer{m}/norm")).collect();
     let columns = run.columns(&names.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
     let mut values = vec![0.5; load.metrics];
+    at_rate(load, |row| {
+        values[(row % load.metrics as u64) as usize] = row as f64 * 0.001;
+        let before = Instant::now();
+        columns.log(i64::try_from(row).unwrap(), &values).unwrap();
+        before.elapsed()
+    });
+    run.finish().unwrap();
+    store.close().unwrap();
+}
+
+/// Looks at the clock for so many microseconds instead of logging a row.
+fn bare(load: Load, us: u64) {
+    at_rate(load, |_| {
+        let before = Instant::now();
+        while before.elapsed() < Duration::from_micros(us) {}
+        before.elapsed()
+    });
+}
+
+/// Calls `work` with rows at the rate, and says each second: rows, and how long the calls took.
+fn at_rate(load: Load, mut work: impl FnMut(u64) -> Duration) {
     let mut took = Vec::new();
     let (start, mut row, mut told) = (Instant::now(), 0u64, 0);
     while start.elapsed().as_secs() < load.seconds {
@@ -126,10 +166,7 @@ fn write(path: &Path, load: Load, number: &str) {
             std::thread::sleep(Duration::from_secs_f64((1.0 / load.rows as f64).clamp(0.001, 0.1)));
         }
         while row < due {
-            values[(row % load.metrics as u64) as usize] = row as f64 * 0.001;
-            let before = Instant::now();
-            columns.log(i64::try_from(row).unwrap(), &values).unwrap();
-            took.push(before.elapsed().as_nanos() as f64 / 1000.0);
+            took.push(work(row).as_nanos() as f64 / 1000.0);
             row += 1;
         }
         if start.elapsed().as_secs() > told {
@@ -138,8 +175,6 @@ fn write(path: &Path, load: Load, number: &str) {
         }
     }
     say(&percentiles(&mut took));
-    run.finish().unwrap();
-    store.close().unwrap();
 }
 
 /// The number of values, their 50th, 99th and 99.9th percentile, and the greatest; forgets them.
@@ -185,7 +220,7 @@ fn watch(path: &Path, load: Load, writers: &[LoadProcess], reader: &LoadProcess)
         "   s    rows/s  unfl. MiB  parts  log p50 us   p99  p99.9      max  reads refused   p50 ms    max"
     );
     let (mut peak, mut refused, mut worst) = (0.0f64, 0.0, [0.0f64; 4]);
-    let mut all = 0.0;
+    let (mut all, mut p999) = (0.0, 0.0);
     for second in 1..=load.seconds {
         let mut here = 0.0f64;
         for _ in 0..LOOKS {
@@ -215,11 +250,16 @@ fn watch(path: &Path, load: Load, writers: &[LoadProcess], reader: &LoadProcess)
         );
         (peak, refused, all) = (peak.max(here), refused + sum(1), all + rows);
         (0..4).for_each(|i| worst[i] = worst[i].max(slow[i]));
+        p999 += slow[2];
     }
     println!(
         "{all:.0} rows; at most {peak:.0} MiB not flushed; {refused:.0} reads refused; worst second of a \
-         writer: p50 {:.2}, p99 {:.1}, p99.9 {:.1}, max {:.0} us",
-        worst[0], worst[1], worst[2], worst[3]
+         writer: p50 {:.2}, p99 {:.1}, p99.9 {:.1}, max {:.0} us; on average p99.9 {:.1}",
+        worst[0],
+        worst[1],
+        worst[2],
+        worst[3],
+        p999 / load.seconds as f64
     );
 }
 

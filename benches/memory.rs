@@ -19,8 +19,8 @@ use tidalite::{
 };
 
 /// What a store holds.
-const SHAPES: [&str; 6] =
-    ["700 batches", "ranks, rewound", "one series", "many runs", "grid", "one large batch"];
+const SHAPES: [&str; 7] =
+    ["700 batches", "ranks, rewound", "one series", "two series", "many runs", "grid", "one large batch"];
 const OPTIONS_MIB: [u64; 4] = [32, 64, 256, 1024];
 /// The least option whose bound is checked.
 const BOUNDED_MIB: u64 = 64;
@@ -40,7 +40,7 @@ const JOBS: [MemoryJob; 27] = [
     ("compact again", compact_again),
     ("verify", |_, store| store.verify().map(|report| assert!(report.is_sound()))),
     ("mean", |_, store| aggregate(store.select(), Aggregate::Mean)),
-    ("percentile", |case, store| aggregate(case.some_series(store), Aggregate::Percentile(percent()))),
+    ("percentile", |case, store| aggregate(case.few_points(store), Aggregate::Percentile(percent()))),
     ("sketch", |_, store| aggregate(store.select(), Aggregate::Approximate(percent()))),
     ("chart", |case, store| case.some_series(store).chart_batch(500).map(drop)),
     ("chart, time", |case, store| case.some_series(store).over(XAxis::Time).chart(500).map(drop)),
@@ -212,8 +212,10 @@ impl Case {
         let select = self.some_series(store);
         match self.shape.as_str() {
             "700 batches" => select.metric("m1").steps(..10_000),
-            "one series" | "one large batch" => select.steps(..200_000),
-            "grid" => select.run("run-1"),
+            "one series" | "two series" | "one large batch" => select.steps(..200_000),
+            "grid" => store.select().run("run-1").metrics("m1*"),
+            // A table has at most 10,000 columns.
+            "many runs" => store.select().runs("run-1[0-4]*").metric("m1"),
             _ => select,
         }
     }
@@ -258,11 +260,16 @@ fn rewind_and_params(_: &Case, store: &Store) -> Result<()> {
     run.finish()
 }
 
-/// After a rewind that reaches into large parts.
-fn compact_again(_: &Case, store: &Store) -> Result<()> {
+/// After a rewind that reaches into large parts. It leaves half of long series.
+fn compact_again(case: &Case, store: &Store) -> Result<()> {
     let run = store.run("run-1").start()?;
-    run.rewind(5)?;
-    for step in 6..100 {
+    let last = match case.shape.as_str() {
+        "one series" => 25_000_000 / case.share as i64,
+        "one large batch" => 250_000 / case.share as i64,
+        _ => 5,
+    };
+    run.rewind(last)?;
+    for step in last + 1..last + 95 {
         run.log(step, &[("m1", 1.0)])?;
     }
     run.finish()?;
@@ -281,6 +288,15 @@ fn load(case: &Case, store: &Store) -> Result<()> {
             let points = 50_000_000 / share;
             for from in (0..points).step_by(1_000_000) {
                 append(store, "run-1", "m1", "0", from..(from + 1_000_000).min(points))?;
+            }
+        }
+        "two series" => {
+            // Of two runs, the second of which is rewound later.
+            let points = 10_000_000 / share;
+            for from in (0..points).step_by(1_000_000) {
+                let steps = || from..(from + 1_000_000).min(points);
+                append(store, "run-0", "m1", "0", steps())?;
+                append(store, "run-1", "m1", "0", steps())?;
             }
         }
         "one large batch" => {

@@ -161,3 +161,32 @@ fn a_rewind_after_a_compaction_counts_whoever_wrote_it() {
     late.delete_run("a").unwrap();
     assert!(open(&path).select().run("a").summaries().unwrap().is_empty());
 }
+
+#[test]
+fn a_few_points_beside_a_long_series_replace_its_points_and_are_replaced_as_before() {
+    const LONG: i64 = 300_000;
+    let dir = tempfile::tempdir().unwrap();
+    let open = |mib: u64| {
+        let options = Options::new().background(false).threads(2).part_rows(1000).memory_bytes(mib << 20);
+        options.open(dir.path().join("m")).unwrap()
+    };
+    let store = open(32);
+    let run = store.run("a").start().unwrap();
+    let columns = run.columns(&["loss"]).unwrap();
+    // The first part is written again by the third, and the second is as long as no merge of several reads at once.
+    let steps: [Vec<i64>; 3] =
+        [vec![1, 7, 150_000, LONG - 1], (0..LONG).collect(), vec![0, 7, 150_000, LONG - 1, LONG + 5]];
+    for (value, steps) in (1..).zip(&steps) {
+        for step in steps {
+            columns.log(*step, &[f64::from(value)]).unwrap();
+        }
+        store.flush().unwrap();
+    }
+    let read = || store.select().metric("loss").points().unwrap().collect().unwrap();
+    let before = read();
+    let compacted = store.compact().unwrap();
+    assert_eq!(compacted.hidden, 4 + 4, "those of the first part, and those that the third replaces");
+    assert_eq!(read(), before);
+    assert_eq!(before.num_rows() as i64, LONG + 1);
+    assert!(store.verify().unwrap().is_sound());
+}

@@ -17,6 +17,9 @@ use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
 
+/// The names of series may take so many bytes in one batch. The offsets of a column of texts have 31 bits.
+const NAME_BYTES_MAX: usize = 1 << 30;
+
 /// How far series reach on an axis.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AxisReach {
@@ -117,7 +120,7 @@ pub struct AxisLine {
 
 impl AxisLine {
     /// The bytes that a point takes here, and again in the answer.
-    pub const POINT_BYTES: u64 = 48;
+    pub const POINT_BYTES: u64 = 64;
 
     /// The series.
     pub fn key(&self) -> &SeriesKey {
@@ -189,20 +192,31 @@ impl AxisFrame {
     /// # Errors
     /// `Full` where there are more points than one batch can hold.
     pub fn lines_batch(&self, lines: Vec<AxisLine>) -> Result<RecordBatch> {
-        let mut builder = PointsBuilder::new();
+        let rows = lines.iter().map(|line| line.xs.len()).sum();
+        let names = |line: &AxisLine| {
+            let SeriesKey { run, metric, labels } = &line.key;
+            run.len() + metric.len() + labels.as_str().len()
+        };
+        // Batches that are joined at the end take twice the memory.
+        let is_one = lines.iter().map(names).sum::<usize>() <= NAME_BYTES_MAX;
+        let mut builder = if is_one { PointsBuilder::with_rows_max(rows) } else { PointsBuilder::new() };
         let mut xs: Vec<Vec<XValue>> = Vec::with_capacity(lines.len());
         for line in lines {
             builder.push_series(&line.key, line.points);
             xs.push(line.xs);
         }
-        let all = concat_batches(&points_schema(), &builder.finish()).map_err(|e| {
-            Error::new(
-                ErrorKind::Full,
-                "gather points",
-                e.to_string(),
-                "select fewer series or a range of steps",
-            )
-        })?;
+        let mut batches = builder.finish();
+        let all = match batches.len() {
+            1 => batches.remove(0),
+            _ => concat_batches(&points_schema(), &batches).map_err(|e| {
+                Error::new(
+                    ErrorKind::Full,
+                    "gather points",
+                    e.to_string(),
+                    "select fewer series or a range of steps",
+                )
+            })?,
+        };
         let x = self.x.column(xs.into_iter().flatten());
         let columns = all.columns().iter().cloned().chain([x]).collect();
         Ok(RecordBatch::try_new(over_points_schema(&self.x), columns).expect("each point has an x"))

@@ -206,7 +206,7 @@ impl TailCache {
                 Ok(part) => parts.push(part),
                 Err(e) if e.kind() == ErrorKind::Corrupt => broken.push((meta.clone(), e)),
                 Err(e) if e.kind() == ErrorKind::NotFound => {
-                    if self.is_replaced(version)? {
+                    if self.is_replaced(&version.manifest)? {
                         return Err(e);
                     }
                     let missing = Error::corrupt("open part", &place.points, 0, "the file is not there");
@@ -240,9 +240,28 @@ impl TailCache {
 
     /// The records of all runs of a version. Only its tables that were not read before are read.
     pub(crate) fn run_table(&self, version: &Version, damage: &mut Vec<Error>) -> Result<Arc<VersionRuns>> {
-        let manifest = &version.manifest;
-        let tables: Vec<uuid::Uuid> = manifest.run_tables().map(|table| table.id).collect();
+        self.renewed(&mut lock(&self.runs), &version.manifest, damage)
+    }
+
+    /// The records of all runs of a version, for a job. They are kept for later only where those of another version are: so
+    /// there is one copy of them, and none afterwards in a process that does not read.
+    pub(crate) fn run_table_of_job(&self, manifest: &Manifest) -> Result<Arc<VersionRuns>> {
         let mut held = lock(&self.runs);
+        if held.is_some() {
+            return self.renewed(&mut held, manifest, &mut Vec::new());
+        }
+        drop(held);
+        let (runs, _) = run_table::load(&*self.vfs, &self.paths, manifest)?;
+        Ok(Arc::new(runs.into()))
+    }
+
+    fn renewed(
+        &self,
+        held: &mut Option<KnownRuns>,
+        manifest: &Manifest,
+        damage: &mut Vec<Error>,
+    ) -> Result<Arc<VersionRuns>> {
+        let tables: Vec<uuid::Uuid> = manifest.run_tables().map(|table| table.id).collect();
         if let Some(known) = held.as_ref().filter(|known| known.tables == tables) {
             return Ok(known.runs.clone());
         }
@@ -259,7 +278,7 @@ impl TailCache {
         for table in manifest.run_tables().skip(shared) {
             let read = run_table::load_onto(&mut runs, &*self.vfs, &self.paths, table);
             damaged
-                .extend(read.or_else(|e| Err(self.is_lost(version, e, &self.paths.run_table(table.id))?))?);
+                .extend(read.or_else(|e| Err(self.is_lost(manifest, e, &self.paths.run_table(table.id))?))?);
         }
         let sound = damaged.is_empty();
         damage.extend(damaged);
@@ -282,12 +301,12 @@ impl TailCache {
         let found = run_table::records(&*self.vfs, &self.paths, manifest, ids.iter().copied());
         found
             .map(|found| Arc::new(found.into()))
-            .or_else(|e| Err(self.is_lost(version, e, &self.paths.runs())?))
+            .or_else(|e| Err(self.is_lost(manifest, e, &self.paths.runs())?))
     }
 
     /// The error where a table of a version was not found: without a newer version it is lost.
-    fn is_lost(&self, version: &Version, e: Error, path: &Path) -> Result<Error> {
-        match e.kind() == ErrorKind::NotFound && !self.is_replaced(version)? {
+    fn is_lost(&self, manifest: &Manifest, e: Error, path: &Path) -> Result<Error> {
+        match e.kind() == ErrorKind::NotFound && !self.is_replaced(manifest)? {
             true => Ok(Error::corrupt("read run table", path, 0, "the file is not there")),
             false => Ok(e),
         }
@@ -312,9 +331,9 @@ impl TailCache {
     }
 
     /// Whether a newer version exists, so that a file of this one may be deleted. Otherwise an absent file is lost.
-    fn is_replaced(&self, version: &Version) -> Result<bool> {
+    fn is_replaced(&self, manifest: &Manifest) -> Result<bool> {
         let newest = manifest::versions(&*self.vfs, &self.paths)?.last().copied();
-        Ok(newest.is_some_and(|v| v > version.manifest.version))
+        Ok(newest.is_some_and(|v| v > manifest.version))
     }
 }
 

@@ -67,7 +67,7 @@ impl CurrentRuns {
 
     /// The record of a run.
     pub(crate) fn get(&self, run: &str) -> Option<&RunRecord> {
-        self.changed.get(run).or_else(|| self.version.records.get(run))
+        self.changed.get(run).or_else(|| self.version.records.get(run)).map(|record| &**record)
     }
 
     /// Whether there is a record of the run.
@@ -79,7 +79,7 @@ impl CurrentRuns {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &RunRecord)> {
         let mut changed = self.changed.iter().peekable();
         let mut others = self.version.records.iter().peekable();
-        std::iter::from_fn(move || match (others.peek(), changed.peek()) {
+        let all = std::iter::from_fn(move || match (others.peek(), changed.peek()) {
             (Some((other, _)), Some((run, _))) if other == run => {
                 others.next();
                 changed.next()
@@ -87,7 +87,8 @@ impl CurrentRuns {
             (Some((other, _)), Some((run, _))) if other < run => others.next(),
             (Some(_), None) => others.next(),
             _ => changed.next(),
-        })
+        });
+        all.map(|(id, record)| (id, &**record))
     }
 
     /// The ids of all runs, ascending.
@@ -127,9 +128,9 @@ impl CurrentRuns {
         is_listed: fn(&RunRecord) -> bool,
     ) -> BTreeMap<&'a str, &'a RunRecord> {
         let unchanged = of_version.iter().filter(|run| !self.changed.contains_key(*run));
-        let unchanged = unchanged.map(|run| (run.as_str(), &self.version.records[run]));
+        let unchanged = unchanged.map(|run| (run.as_str(), &*self.version.records[run]));
         let changed = self.changed.iter().filter(|(_, record)| is_listed(record));
-        unchanged.chain(changed.map(|(run, record)| (run.as_str(), record))).collect()
+        unchanged.chain(changed.map(|(run, record)| (run.as_str(), &**record))).collect()
     }
 }
 
@@ -185,15 +186,18 @@ mod tests {
             current.add("3");
             current.add("3");
 
-            assert!(current.iter().eq(one.iter()), "{seed}");
-            assert!(current.keys().eq(one.keys()) && current.values().eq(one.values()));
+            let records = || one.iter().map(|(id, record)| (id, &**record));
+            assert!(current.iter().eq(records()), "{seed}");
+            assert!(
+                current.keys().eq(one.keys()) && current.values().eq(records().map(|(_, record)| record))
+            );
             assert_eq!((current.len(), current.is_empty()), (one.len(), false));
             for run in (0..10).map(|run| run.to_string()) {
-                assert_eq!(current.get(&run), one.get(&run));
+                assert_eq!(current.get(&run), one.get(&run).map(|record| &**record));
                 assert_eq!(current.contains_key(&run), one.contains_key(&run));
             }
             let listed = |is_listed: fn(&RunRecord) -> bool| -> BTreeMap<&str, &RunRecord> {
-                one.iter().filter(|(_, r)| is_listed(r)).map(|(id, r)| (id.as_str(), r)).collect()
+                records().filter(|(_, r)| is_listed(r)).map(|(id, r)| (id.as_str(), r)).collect()
             };
             assert_eq!(current.retracted(), listed(is_retracted));
             assert_eq!(current.forked(), listed(is_forked));

@@ -14,14 +14,16 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use tidalite_model::{Error, Result, RunChange, RunRecord, WriteOrder};
 use tidalite_vfs::Vfs;
 
 /// How a row begins, up to the run's id.
 const ROW_START: &str = "{\"run\":";
 
-/// Records by run id.
-pub(crate) type RunTable = BTreeMap<String, RunRecord>;
+/// Records by run id. They are shared: of a hundred thousand runs of bulk data most have the same empty record, and a copy of
+/// the table copies no record.
+pub(crate) type RunTable = BTreeMap<String, Arc<RunRecord>>;
 
 /// Applies the changes of several logs, each log's in order. Deletions are applied first, wherever they are: a change
 /// written after a deletion must not compete with a deleted value in the record.
@@ -31,7 +33,7 @@ pub(crate) fn apply<'a>(
 ) {
     let deletes = |c: &&(WriteOrder, String, RunChange)| matches!(c.2, RunChange::Delete { .. });
     for (order, run, change) in changes.clone().filter(deletes).chain(changes) {
-        runs.entry(run.clone()).or_default().apply(*order, change);
+        Arc::make_mut(runs.entry(run.clone()).or_default()).apply(*order, change);
     }
 }
 
@@ -63,13 +65,18 @@ pub(crate) fn load_onto(
     let path = paths.run_table(table.id);
     let opened = two_copies::open(vfs, &path, "runs", Some(table.crc32c))?;
     let wrong = |e: serde_json::Error| no_table(&path, &e);
+    let empty = Arc::new(RunRecord::default());
+    let shared = |row| {
+        let (id, record) = checked(&path, row)?;
+        Ok((id, if record == *empty { empty.clone() } else { Arc::new(record) }))
+    };
     // Collected, since a map to which ascending keys are added one by one leaves a third of its memory unused.
     let read: Result<RunTable> = match lines_of(&opened.text) {
         // Line by line: all rows at once would take as much memory as the records.
-        Some(lines) => lines.map(|line| checked(&path, serde_json::from_str(line).map_err(wrong)?)).collect(),
+        Some(lines) => lines.map(|line| shared(serde_json::from_str(line).map_err(wrong)?)).collect(),
         None => {
             let rows: Vec<RunRow> = serde_json::from_str(&opened.text).map_err(wrong)?;
-            rows.into_iter().map(|row| checked(&path, row)).collect()
+            rows.into_iter().map(shared).collect()
         }
     };
     let mut read = read?;
@@ -99,7 +106,7 @@ pub(crate) fn records<'a>(
         for row in rows_of(&text, &missing).map_err(|e| no_table(&path, &e))? {
             let (id, record) = checked(&path, row)?;
             missing.remove(id.as_str());
-            found.insert(id, record);
+            found.insert(id, Arc::new(record));
         }
     }
     Ok(found)
@@ -207,7 +214,7 @@ pub(crate) fn add(vfs: &dyn Vfs, paths: &Paths, next: &mut Manifest, mut changed
 
 /// The records of a table, as they are written.
 pub(crate) fn borrowed(runs: &RunTable) -> impl Iterator<Item = (&str, Cow<'_, RunRecord>)> {
-    runs.iter().map(|(id, record)| (id.as_str(), Cow::Borrowed(record)))
+    runs.iter().map(|(id, record)| (id.as_str(), Cow::Borrowed(&**record)))
 }
 
 /// Writes a table to a new file, durably.
@@ -245,11 +252,11 @@ mod tests {
     use tidalite_vfs::SimVfs;
     use uuid::Uuid;
 
-    fn record(step: i64) -> RunRecord {
+    fn record(step: i64) -> Arc<RunRecord> {
         let mut record = RunRecord::default();
         let rewind = Rewind { step, before: Moment::default(), labels: Labels::none(), metrics: Vec::new() };
         record.rewinds.insert(Seq::new(1, 0), rewind);
-        record
+        Arc::new(record)
     }
 
     #[test]
@@ -281,6 +288,24 @@ mod tests {
         assert!((2..6).contains(&manifest.run_tables().count()), "{:?}", manifest.runs_changed);
         store(&vfs, &paths, &mut manifest, borrowed(&expected)).unwrap();
         assert_eq!(manifest.run_tables().count(), 1);
+    }
+
+    #[test]
+    fn runs_without_a_record_share_one() {
+        let vfs = SimVfs::new(1);
+        let paths = Paths::new(Path::new("/s"));
+        for folder in [paths.root().to_path_buf(), paths.runs()] {
+            vfs.create_dir(&folder).unwrap();
+        }
+        let mut manifest = Manifest::first(Uuid::nil(), 0);
+        let runs = RunTable::from(
+            [("a", Arc::default()), ("b", record(1)), ("c", Arc::default())]
+                .map(|(id, r)| (id.to_string(), r)),
+        );
+        add(&vfs, &paths, &mut manifest, runs.clone()).unwrap();
+        let (read, _) = load(&vfs, &paths, &manifest).unwrap();
+        assert_eq!(read, runs);
+        assert!(Arc::ptr_eq(&read["a"], &read["c"]));
     }
 
     #[test]

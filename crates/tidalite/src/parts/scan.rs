@@ -89,7 +89,7 @@ impl Piece {
     }
 
     /// The same rows in pieces that are short enough to be decoded one at a time.
-    fn short_pieces(self) -> impl Iterator<Item = Piece> {
+    pub(crate) fn short_pieces(self) -> impl Iterator<Item = Piece> {
         let most = u32::try_from(TOGETHER_ROWS_MAX).expect("far below");
         (self.from..self.to).step_by(TOGETHER_ROWS_MAX).map(move |from| Piece {
             from,

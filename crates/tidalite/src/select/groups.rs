@@ -106,13 +106,12 @@ impl Selection {
 
     fn check_param(&self, name: &str) -> Result<()> {
         // Of all runs, as for labels.
-        let runs = self.snapshot()?.known_runs();
-        if runs.iter().any(|run| param_named(&run.params, name).is_some()) {
+        let snapshot = self.snapshot()?;
+        if snapshot.each_run().any(|run| param_named(&run.params, name).is_some()) {
             return Ok(());
         }
-        let names: BTreeSet<&str> =
-            runs.iter().flat_map(|run| run.params.keys().map(String::as_str)).collect();
-        Err(nothing_has("run", "param", "params", name, names.iter().copied()))
+        let names: BTreeSet<String> = snapshot.each_run().flat_map(|run| run.params.into_keys()).collect();
+        Err(nothing_has("run", "param", "params", name, names.iter().map(String::as_str)))
     }
 }
 

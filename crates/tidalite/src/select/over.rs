@@ -332,7 +332,7 @@ impl Placed {
 fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Result<HashMap<Arc<str>, i64>> {
     let snapshot = fixed.snapshot()?;
     let said: HashMap<String, i64> =
-        snapshot.known_runs().into_iter().filter_map(|run| Some((run.id, run.started_us?))).collect();
+        snapshot.each_run().filter_map(|run| Some((run.id, run.started_us?))).collect();
     let mut starts: HashMap<Arc<str>, i64> = HashMap::new();
     // Runs whose start nobody recorded.
     let mut unsaid: BTreeSet<&str> = BTreeSet::new();

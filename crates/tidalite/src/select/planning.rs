@@ -25,19 +25,15 @@ impl Selection {
     pub(super) fn run_matcher(&self, snapshot: &Snapshot) -> Result<NameMatcher> {
         let named = match_any(&self.runs, |id| Ok(snapshot.has_run(id)))?;
         let Some(filter) = &self.run_filter else { return Ok(named) };
-        let mut runs = snapshot.known_runs();
-        runs.retain(|run| filter.matches(run));
-        let resolved = runs.into_iter().map(|r| r.id);
-        Ok(NameMatcher::exact(resolved.filter(|id| named.is_match(id))))
+        let runs = snapshot.each_run().filter(|run| filter.matches(run) && named.is_match(&run.id));
+        Ok(NameMatcher::exact(runs.map(|run| run.id)))
     }
 
     /// The selected runs, with points or without.
     pub(crate) fn chosen_runs(&self, snapshot: &Snapshot) -> Result<Vec<RunInfo>> {
         let chosen = self.run_matcher(snapshot)?;
         self.meet_losses(snapshot, "list runs")?;
-        let mut runs = snapshot.known_runs();
-        runs.retain(|run| chosen.is_match(&run.id));
-        Ok(runs)
+        Ok(snapshot.each_run().filter(|run| chosen.is_match(&run.id)).collect())
     }
 
     /// The same selection for later snapshots. Malformed patterns are refused now. A text that is a name now and no valid

@@ -115,7 +115,7 @@ impl StoreCopy<'_> {
         manifest::publish(&**vfs, target, &next)?;
         finish(state, target)?;
         let points = next.parts.iter().map(|part| part.rows).sum();
-        Ok(Copied { runs: self.snapshot.known_runs().len() as u64, points })
+        Ok(Copied { runs: self.snapshot.run_ids().count() as u64, points })
     }
 
     /// What the copy lists as lost.

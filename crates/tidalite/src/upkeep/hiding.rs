@@ -4,7 +4,6 @@
 use crate::engine::state::StoreState;
 use crate::files::current_runs::CurrentRuns;
 use crate::files::manifest::Manifest;
-use crate::files::run_table;
 use crate::view::outdated::is_outdated;
 use crate::view::tombstones::Tombstones;
 use std::collections::BTreeMap;
@@ -32,12 +31,12 @@ impl VersionHiding {
     /// # Errors
     /// Those of reading the run table and of listing the logs.
     pub(crate) fn of(state: &StoreState, manifest: &Manifest) -> Result<VersionHiding> {
-        let (runs, _) = run_table::load(&*state.vfs, &state.paths, manifest)?;
+        let runs = CurrentRuns::new(state.cache.run_table_of_job(manifest)?);
         // A writer below `writer_next` without a folder writes nothing more.
         let present = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
         let ends = present.iter().map(|dir| (dir.writer, manifest.flushed(dir.writer)));
         let as_of = Moment::new(manifest.writer_next, ends);
-        Ok(VersionHiding::of_runs(runs.into(), as_of))
+        Ok(VersionHiding::of_runs(runs, as_of))
     }
 
     /// What these runs hide. They have all changes before `as_of`.

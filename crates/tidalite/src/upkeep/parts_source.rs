@@ -260,19 +260,14 @@ impl<'a> PartsSource<'a> {
         steps: StepRange,
         [pieces, others]: [&[Vec<Piece>]; 2],
     ) -> Result<Vec<Points>> {
-        let read = |parts, pieces| -> Result<Vec<Vec<Points>>> {
-            let mut read = read_pieces(
-                parts,
-                pieces,
-                ColumnSet::ALL,
-                &PointFilter::default(),
-                &Meter::of_job(),
-                &DamageReport::default(),
-            )?;
-            read.iter_mut().flatten().for_each(|points| keep_steps(points, steps));
-            Ok(read)
+        let mut read = read_all(self.inputs.parts, pieces)?;
+        let mut others = match others {
+            [one] if one.iter().map(Piece::len).sum::<usize>() > JOINED_ROWS_MAX => {
+                vec![self.with_steps_of(&read[0], one)?]
+            }
+            _ => read_all(self.inputs.context, others)?,
         };
-        let (read, others) = (read(self.inputs.parts, pieces)?, read(self.inputs.context, others)?);
+        read.iter_mut().chain(&mut others).flatten().for_each(|points| keep_steps(points, steps));
         let join = |((mut chunks, context), i): ((Vec<Points>, Vec<Points>), usize)| {
             if let Some(deleted) = self.inputs.hiding.deleted.get(&*self.series[i].0.run) {
                 chunks.iter_mut().for_each(|points| self.leave_out(deleted, points));
@@ -284,6 +279,26 @@ impl<'a> PartsSource<'a> {
             points
         };
         Ok(read.into_iter().zip(others).zip(series).map(join).collect())
+    }
+
+    /// Of a long context, the points with a step that some point of the series has. Only they can replace one. So a few points
+    /// of a long series do not take the memory of all of it.
+    fn with_steps_of(&self, own: &[Points], context: &[Piece]) -> Result<Vec<Points>> {
+        let mut found = Vec::with_capacity(context.len());
+        for piece in context {
+            let mut of_piece = Points::default();
+            for short in piece.short_pieces() {
+                for mut points in read_all(self.inputs.context, &[vec![short]])?.into_iter().flatten() {
+                    let has = |step: &i64| own.iter().any(|own| own.steps.binary_search(step).is_ok());
+                    points.keep(&points.steps.iter().map(has).collect::<Vec<_>>());
+                    if !points.is_empty() {
+                        of_piece.extend(points.view());
+                    }
+                }
+            }
+            found.push(of_piece);
+        }
+        Ok(found)
     }
 
     /// Keeps the visible points, or the hidden ones. `context` are the points of the series in other parts.
@@ -329,12 +344,15 @@ impl PointSource for PartsSource<'_> {
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>> {
         let Inputs { parts, context, .. } = self.inputs;
         let [of_parts, of_context] = &self.anchors;
-        let pieces = |anchors: &StepAnchors, parts: &[Arc<Part>], rows: &SeriesRows| {
-            let of_series = |i| anchors.pieces(parts, rows.of(i), steps);
-            series.clone().map(of_series).collect::<Result<Vec<Vec<Piece>>>>()
+        let own = |i| of_parts.pieces(parts, self.rows.of(i), steps);
+        // What replaces a point has its step.
+        let beside = |i| {
+            let met = self.rows.of(i).iter().map(|row| row.steps(parts)).filter(|own| steps.meets(*own));
+            let Some(met) = met.reduce(Extent::join) else { return Ok(Vec::new()) };
+            of_context.pieces(context, self.others.of(i), steps.clip(met.to_range()))
         };
-        let read = pieces(of_parts, parts, &self.rows)?;
-        let others = pieces(of_context, context, &self.others)?;
+        let read = series.clone().map(own).collect::<Result<Vec<Vec<Piece>>>>()?;
+        let others = series.clone().map(beside).collect::<Result<Vec<Vec<Piece>>>>()?;
         let rows_of = |i: usize| read[i].iter().chain(&others[i]).map(Piece::len).sum::<usize>();
         let mut found = Vec::with_capacity(series.len());
         let mut start = 0;
@@ -350,6 +368,12 @@ impl PointSource for PartsSource<'_> {
         }
         Ok(found)
     }
+}
+
+/// All columns of pieces.
+fn read_all(parts: &[Arc<Part>], pieces: &[Vec<Piece>]) -> Result<Vec<Vec<Points>>> {
+    let (all, filter) = (ColumnSet::ALL, PointFilter::default());
+    read_pieces(parts, pieces, all, &filter, &Meter::of_job(), &DamageReport::default())
 }
 
 /// Cuts points in ascending order of step to a range.

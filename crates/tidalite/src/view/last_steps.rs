@@ -10,7 +10,8 @@ use crate::files::manifest::Manifest;
 use crate::files::run_table::RunTable;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use tidalite_model::{Labels, Participant, Result, RunRecord, WriteOrder};
+use std::sync::Arc;
+use tidalite_model::{Labels, Participant, Participation, Result, RunRecord, WriteOrder};
 
 /// The greatest step that a participant logged in frames [lo, hi) of one writer. Its rows are those with its labels.
 fn logged(
@@ -56,11 +57,14 @@ pub(crate) fn settle(next: &mut Manifest, runs: &mut RunTable, all: bool) -> BTr
     let noted: BTreeMap<(u32, u64), i64> = noted.collect();
     let (mut changed, mut settled) = (BTreeSet::new(), BTreeSet::new());
     for (run, record) in runs {
-        for (start, p) in &mut record.participants {
-            let start = (start.seq.writer(), start.seq.ordinal());
-            let Some(&step) = noted.get(&start) else { continue };
-            settled.insert(start);
-            if p.last_step < Some(step) {
+        let of_run = |(start, p): (&WriteOrder, &Participation)| {
+            let writer_and_start = (start.seq.writer(), start.seq.ordinal());
+            noted.get(&writer_and_start).map(|step| (*start, *step, p.last_step < Some(*step)))
+        };
+        let found: Vec<(WriteOrder, i64, bool)> = record.participants.iter().filter_map(of_run).collect();
+        for (start, step, is_later) in found {
+            settled.insert((start.seq.writer(), start.seq.ordinal()));
+            if is_later && let Some(p) = Arc::make_mut(record).participants.get_mut(&start) {
                 p.last_step = Some(step);
                 changed.insert(run.clone());
             }

@@ -102,10 +102,10 @@ mod tests {
     use crate::files::run_table::RunTable;
     use tidalite_model::{Latest, Parent, RunRecord, WriteOrder};
 
-    fn forked(of: &str, step: Option<i64>) -> RunRecord {
+    fn forked(of: &str, step: Option<i64>) -> Arc<RunRecord> {
         let value = Some(Parent { run: of.into(), step });
         let parent = Some(Box::new(Latest { value, order: WriteOrder::default() }));
-        RunRecord { parent, ..RunRecord::default() }
+        Arc::new(RunRecord { parent, ..RunRecord::default() })
     }
 
     fn shown(runs: &CurrentRuns, of: &str) -> Vec<(String, u32, i64)> {
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn history_is_inherited_through_generations_up_to_the_least_step() {
         let runs = CurrentRuns::from(RunTable::from([
-            ("a".to_string(), RunRecord::default()),
+            ("a".to_string(), Arc::default()),
             ("b".to_string(), forked("a", Some(10))),
             ("c".to_string(), forked("b", Some(20))),
             ("d".to_string(), forked("b", Some(5))),

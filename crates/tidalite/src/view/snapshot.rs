@@ -216,7 +216,7 @@ impl Snapshot {
     pub fn runs_matching(&self, pattern: impl Into<Pattern>) -> Result<Vec<RunInfo>> {
         let wanted = NameMatcher::resolve(&[pattern.into()], |id| Ok(self.has_run(id)))?;
         self.check_runs("list runs", &wanted)?;
-        Ok(self.known_runs().into_iter().filter(|r| wanted.is_match(&r.id)).collect())
+        Ok(self.each_run().filter(|r| wanted.is_match(&r.id)).collect())
     }
 
     /// The runs that a filter takes, ascending by id.
@@ -233,9 +233,8 @@ impl Snapshot {
     /// # Errors
     /// As [`runs`](Self::runs).
     pub fn where_runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
-        let mut runs = self.runs()?;
-        runs.retain(|r| filter.matches(r));
-        Ok(runs)
+        self.check_runs("list runs", &NameMatcher::all())?;
+        Ok(self.each_run().filter(|r| filter.matches(r)).collect())
     }
 
     /// Adds the params of these runs to a grouping that needs them.
@@ -243,8 +242,7 @@ impl Snapshot {
         if !grouping.needs_params() {
             return grouping;
         }
-        let mut runs = self.known_runs();
-        runs.retain(|r| selected.is_match(&r.id));
+        let runs: Vec<RunInfo> = self.each_run().filter(|r| selected.is_match(&r.id)).collect();
         grouping.with_params(runs.iter().map(|r| (r.id.as_str(), &r.params)))
     }
 

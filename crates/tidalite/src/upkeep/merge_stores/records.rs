@@ -95,8 +95,9 @@ impl Moving for Mover<'_> {
 pub(super) fn join_records(there: &Snapshot, numbers: &Numbers, targets: &Targets, runs: &mut RunTable) {
     // If the other store has more frames of a writer, no moment of this store covers those.
     let extended: Vec<(u32, u64)> = numbers.extended().collect();
-    for record in runs.values_mut() {
-        record.change_moments(|moment| {
+    // Without such writers, no record is copied.
+    for record in runs.values_mut().filter(|_| !extended.is_empty()) {
+        Arc::make_mut(record).change_moments(|moment| {
             for &(writer, end) in &extended {
                 if moment.end(writer) == u64::MAX {
                     *moment = moment.with_end(writer, end);
@@ -112,7 +113,7 @@ pub(super) fn join_records(there: &Snapshot, numbers: &Numbers, targets: &Target
         // If the run is new here, only living writers can write what no moment of the other store covers.
         let only_here = if runs.contains_key(target) { numbers.only_here() } else { &living };
         let moved = record.moved(&Mover { numbers, targets, only_here });
-        let held = runs.entry(target.clone()).or_default();
+        let held = Arc::make_mut(runs.entry(target.clone()).or_default());
         let dropped = |seq: Seq| numbers.seen_there(seq) && !starts.contains(&seq);
         held.join(&moved, |seq| numbers.seen_here(seq), |order| dropped(order.seq));
     }
