@@ -120,8 +120,8 @@ impl Selection {
     /// times and values select from the result.
     ///
     /// Words: 'ema:0.9' (debiased exponential moving average by weight, as TensorBoard draws it), 'half-life:100' (the same by
-    /// half-life, in steps) or 'half-life:10s' (in time), 'mean:50' (of the last 50 points), 'rate' (growth of a counter per
-    /// second; a fall means that it restarted at zero), 'derivative:step', 'derivative:time' (per second), 'integral' (by time in
+    /// half-life, in steps) or 'half-life:10s' (in time), 'mean:50' (of the last 50 points), 'mean:time' (so far, weighted by time),
+    /// 'rate' (growth of a counter per second; a fall means that it restarted at zero), 'derivative:step', 'derivative:time' (per second), 'integral' (by time in
     /// seconds: of a power, the energy so far). NaN and infinities pass through unchanged and do not affect other points.
     ///
     /// >>> with store.run("a") as run:

@@ -55,7 +55,7 @@ pub(crate) struct SelectionArgs {
     #[arg(long, value_name = "RULE", default_value = "inherited")]
     pub(crate) history: History,
     /// Transforms of each series, applied in order before anything else: ema:0.9, half-life:100 (steps),
-    /// half-life:10s, mean:50 (points), rate, derivative:step, derivative:time, integral.
+    /// half-life:10s, mean:50 (points), mean:time, rate, derivative:step, derivative:time, integral.
     #[arg(short, long, value_name = "LIST", value_delimiter = ',', value_parser = values::word::<Transform>)]
     pub(crate) transform: Vec<Transform>,
 }

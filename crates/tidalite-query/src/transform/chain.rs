@@ -41,6 +41,7 @@ impl TransformChain {
             TransformKind::MovingMean(points) => TransformState::MovingMean(MovingMean::new(points)),
             TransformKind::Rate => TransformState::Rate(Rate::default()),
             TransformKind::Integral => TransformState::Integral(Integral::default()),
+            TransformKind::MeanByTime => TransformState::Integral(Integral::mean()),
             TransformKind::Derivative(per) => TransformState::Derivative(Derivative::new(per)),
         };
         TransformChain(transforms.iter().map(start).collect())

@@ -99,14 +99,22 @@ impl Derivative {
     }
 }
 
-/// The area under the line through the points, by time.
+/// The area under the line through the points, by time, or its mean height.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Integral {
     area: f64,
+    /// The seconds over which the area was taken.
+    seconds: f64,
     before: Option<(i64, f64)>,
+    is_mean: bool,
 }
 
 impl Integral {
+    /// Of the mean height.
+    pub(super) fn mean() -> Self {
+        Integral { is_mean: true, ..Integral::default() }
+    }
+
     pub(super) fn apply(&mut self, points: &mut Points) {
         for (value, &time_us) in points.values.iter_mut().zip(&points.times_us) {
             if value.is_finite() {
@@ -120,9 +128,15 @@ impl Integral {
             && time_us > before_us
         {
             // Halves first: the sum of both may be beyond the range of f64.
-            self.area += (before / 2.0 + value / 2.0) * seconds(time_us, before_us);
+            let advanced = seconds(time_us, before_us);
+            self.area += (before / 2.0 + value / 2.0) * advanced;
+            self.seconds += advanced;
         }
-        self.area
+        match self.is_mean {
+            false => self.area,
+            true if self.seconds > 0.0 => self.area / self.seconds,
+            true => value,
+        }
     }
 }
 

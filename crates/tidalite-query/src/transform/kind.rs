@@ -12,6 +12,7 @@ use tidalite_model::{Error, Result};
 /// | `rate` | growth of a counter per second since the previous point; a fall means that it restarted at zero |
 /// | `derivative:step`, `derivative:time` | change since the previous point, per step or per second |
 /// | `integral` | area under the line through the points since the first one, in the value's unit × seconds |
+/// | `mean:time` | mean of the line through the points since the first one, weighted by time |
 ///
 /// Points that are NaN or ±Inf pass through unchanged and do not affect other points.
 ///
@@ -22,9 +23,12 @@ use tidalite_model::{Error, Result};
 ///
 /// A rate and a derivative have no point for the first finite point of a series, nor for one that is not after the
 /// previous one (in time, or in steps). The growth of a counter between points of one time counts towards the next
-/// later point. An integral starts at 0, adds a trapezoid per point, and nothing where time does not advance: of a power in
-/// watts it is the energy in joules, and divided by the time it is the mean weighted by time. The rule for falls is the one that Prometheus documents for its function `rate`. Counters are never
+/// later point. The rule for falls is the one that Prometheus documents for its function `rate`. Counters are never
 /// negative.
+///
+/// An integral starts at 0, adds a trapezoid per point, and nothing where time does not advance: of a power in watts it is
+/// the energy in joules. A mean by time is the integral divided by the time over which it was taken; before time has
+/// advanced it is the value.
 ///
 /// ```
 /// use tidalite_query::{Points, Transform, TransformChain};
@@ -47,6 +51,7 @@ pub(super) enum TransformKind {
     Rate,
     Derivative(Per),
     Integral,
+    MeanByTime,
 }
 
 /// How the weight of a point falls.
@@ -140,6 +145,11 @@ impl Transform {
         Transform(TransformKind::Integral)
     }
 
+    /// The mean of the line through the points since the first one, weighted by time.
+    pub fn mean_by_time() -> Self {
+        Transform(TransformKind::MeanByTime)
+    }
+
     /// Whether points must come with their times.
     pub fn needs_times(&self) -> bool {
         matches!(
@@ -148,6 +158,7 @@ impl Transform {
                 | TransformKind::Rate
                 | TransformKind::Derivative(Per::Second)
                 | TransformKind::Integral
+                | TransformKind::MeanByTime
         )
     }
 }

@@ -34,6 +34,12 @@ fn naive(word: &str, rows: &[TransformRow]) -> Vec<TransformRow> {
         let finite: Vec<TransformRow> = rows[..=i].iter().copied().filter(|r| r.2.is_finite()).collect();
         let before = finite.len().checked_sub(2).map(|at| finite[at]);
         match word.split_once(':').unwrap_or((word, "")) {
+            ("mean", "time") => {
+                let seconds = |w: &[TransformRow]| (w[1].1 - w[0].1).max(0) as f64 / 1e6;
+                let area = |w: &[TransformRow]| (w[0].2 + w[1].2) / 2.0 * seconds(w);
+                let all: f64 = finite.windows(2).map(seconds).sum();
+                Some(if all > 0.0 { finite.windows(2).map(area).sum::<f64>() / all } else { x })
+            }
             ("mean", n) => {
                 let window = &finite[finite.len().saturating_sub(n.parse().unwrap())..];
                 Some(window.iter().map(|r| r.2).sum::<f64>() / window.len() as f64)
@@ -85,7 +91,7 @@ fn naive(word: &str, rows: &[TransformRow]) -> Vec<TransformRow> {
     (0..rows.len()).filter_map(|i| Some((rows[i].0, rows[i].1, value(i)?))).collect()
 }
 
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     "ema:0",
     "ema:0.9",
     "ema:0.999",
@@ -93,6 +99,7 @@ const WORDS: [&str; 11] = [
     "half-life:40us",
     "mean:1",
     "mean:5",
+    "mean:time",
     "rate",
     "derivative:step",
     "derivative:time",
@@ -171,6 +178,7 @@ proptest! {
                 Transform::derivative_by_step(),
                 Transform::derivative_by_time(),
                 Transform::integral(),
+                Transform::mean_by_time(),
             ]),
         ],
     ) {

@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 use tidalite_model::{Error, Result};
 
-const REMEDY: &str = "use any of ema:0.9, half-life:100 (steps), half-life:10s (time), mean:50 (points), rate, \
-                      derivative:step, derivative:time, integral";
+const REMEDY: &str = "use any of ema:0.9, half-life:100 (steps), half-life:10s (time), mean:50 (points), mean:time, \
+                      rate, derivative:step, derivative:time, integral";
 
 /// Microseconds of each unit of time.
 const UNITS: [(&str, u64); 6] = [
@@ -31,6 +31,7 @@ impl FromStr for Transform {
                 Ok(steps) => Transform::half_life_steps(steps),
                 Err(_) => Transform::half_life_us(micros(span, &UNITS, f64::round).ok_or_else(unknown)?),
             },
+            ("mean", Some("time")) => Ok(Transform::mean_by_time()),
             ("mean", Some(points)) => Transform::moving_mean(points.parse().map_err(|_| unknown())?),
             ("rate", None) => Ok(Transform::rate()),
             ("derivative", Some("step")) => Ok(Transform::derivative_by_step()),
@@ -54,6 +55,7 @@ impl fmt::Display for Transform {
             TransformKind::Rate => f.write_str("rate"),
             TransformKind::Derivative(Per::Step) => f.write_str("derivative:step"),
             TransformKind::Integral => f.write_str("integral"),
+            TransformKind::MeanByTime => f.write_str("mean:time"),
             TransformKind::Derivative(Per::Second) => f.write_str("derivative:time"),
         }
     }
