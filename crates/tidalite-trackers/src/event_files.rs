@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use tidalite::{Error, Result};
+use tidalite::{Error, ErrorKind, Result};
 
 /// The bytes before a payload, and those after it.
 const HEAD_BYTES: u64 = 12;
@@ -87,7 +87,7 @@ impl EventFileReader<'_> {
 
     /// The error about damage at the next frame.
     pub(crate) fn damaged(&self, wrong: &str) -> Error {
-        Error::corrupt("import", self.path, self.at, wrong)
+        damaged_at(self.path, self.at, wrong)
     }
 
     /// Makes so many bytes from `at` on available. False if the file has become shorter.
@@ -124,6 +124,13 @@ impl EventFileReader<'_> {
         let to = SeekFrom::Start(self.at);
         self.file.seek(to).map(|_| ()).map_err(|e| Error::io("import", self.path, e))
     }
+}
+
+/// The error about damage at a place of a file.
+pub(crate) fn damaged_at(path: &Path, at: u64, wrong: &str) -> Error {
+    let remedy =
+        "copy the file anew from where it was written, or move it away; all other files were imported";
+    Error::new(ErrorKind::Corrupt, "import", wrong, remedy).at(path).at_offset(at)
 }
 
 /// The checksum of TensorFlow's `crc32c.h`.

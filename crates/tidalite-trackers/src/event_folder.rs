@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use tidalite::{Error, ErrorKind, Result, RunInfo, Store};
+use tidalite::{Error, ErrorKind, FileFormat, Result, RunInfo, Store};
 
 /// What names of event files contain.
 const EVENT_FILE: &str = "tfevents";
@@ -27,7 +27,7 @@ const DEPTH_MAX: usize = 64;
 pub fn holds_event_files(path: &Path) -> bool {
     match path.is_dir() {
         true => event_files(path).is_ok_and(|files| !files.is_empty()),
-        false => path.is_file() && is_event_file(path.file_name()),
+        false => path.is_file() && path.file_name().is_some_and(is_event_file),
     }
 }
 
@@ -54,6 +54,8 @@ pub struct EventFolder {
     path: PathBuf,
     id: Option<String>,
     runs: BTreeMap<PathBuf, ImportedRun>,
+    /// Whether it was said how many other files there are that an import could take.
+    tables_told: bool,
 }
 
 impl EventFolder {
@@ -83,10 +85,9 @@ impl EventFolder {
         store: &Store,
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<EventFolderStats> {
-        let stats = self.read(store, progress);
+        let stats = self.read_files(store, progress);
         let ended = self.runs.values_mut().map(|run| run.end(store)).fold(Ok(()), Result::and);
-        let stats = stats?;
-        ended.map(|()| stats)
+        self.or_begin_anew(stats.and_then(|stats| ended.map(|()| stats)))
     }
 
     /// As [`import`](Self::import), but the runs go on: call it again for what was written since. [`import`](Self::import) ends
@@ -99,9 +100,33 @@ impl EventFolder {
         store: &Store,
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<EventFolderStats> {
+        let stats = self.read_files(store, progress);
+        self.or_begin_anew(stats)
+    }
+
+    /// After an error, the next call goes on from what the store has: what was read and not appended is read again.
+    fn or_begin_anew<T>(&mut self, done: Result<T>) -> Result<T> {
+        if done.is_err() {
+            self.runs.clear();
+        }
+        done
+    }
+
+    fn read_files(
+        &mut self,
+        store: &Store,
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
+    ) -> Result<EventFolderStats> {
         let files = self.files()?;
         self.find_runs(store, &files)?;
         let mut stats = EventFolderStats { files: files.len() as u64, ..EventFolderStats::default() };
+        if !self.tables_told && self.path.is_dir() {
+            let tables = files_below(&self.path, &is_table)?.len() as u64;
+            if tables > 0 {
+                stats.leave_out("tables, which are imported by their names", tables);
+            }
+            self.tables_told = true;
+        }
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |about| about.len());
         let total = files.iter().map(|file| size(file)).sum();
         let (mut before, mut damaged) = (0, None);
@@ -196,26 +221,43 @@ fn text_of(name: &Path, of: &Path) -> Result<String> {
     })
 }
 
-fn is_event_file(name: Option<&OsStr>) -> bool {
-    name.is_some_and(|name| name.to_string_lossy().contains(EVENT_FILE))
+fn is_event_file(name: &OsStr) -> bool {
+    name.to_string_lossy().contains(EVENT_FILE)
 }
 
-/// The event files of a folder and below, by folder, then by name. Links to folders are not followed.
-fn event_files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Whether it is a file that another importer takes.
+fn is_table(name: &OsStr) -> bool {
+    let name = Path::new(name);
+    name.extension() == Some(OsStr::new("tsv")) || FileFormat::from_extension(name).is_ok()
+}
+
+/// The files of a folder and below with such names. Links to folders are not followed.
+fn files_below(folder: &Path, named: &dyn Fn(&OsStr) -> bool) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    look_into(folder, DEPTH_MAX, &mut files)?;
+    look_into(folder, DEPTH_MAX, named, &mut files)?;
+    Ok(files)
+}
+
+/// The event files of a folder and below, by folder, then by name.
+fn event_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = files_below(folder, &is_event_file)?;
     files.sort_by(|a, b| (a.parent(), a.file_name()).cmp(&(b.parent(), b.file_name())));
     Ok(files)
 }
 
-fn look_into(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+fn look_into(
+    folder: &Path,
+    depth: usize,
+    named: &dyn Fn(&OsStr) -> bool,
+    files: &mut Vec<PathBuf>,
+) -> Result<()> {
     let failed = |e| Error::io("import", folder, e);
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let kind = entry.file_type().map_err(failed)?;
         if kind.is_dir() && depth > 0 {
-            look_into(&entry.path(), depth - 1, files)?;
-        } else if is_event_file(Some(&entry.file_name())) && entry.path().is_file() {
+            look_into(&entry.path(), depth - 1, named, files)?;
+        } else if named(&entry.file_name()) && entry.path().is_file() {
             files.push(entry.path());
         }
     }

@@ -13,7 +13,7 @@ use tidalite::arrow::array::{
 use tidalite::{Error, Param, Params, Result, Run, RunInfo, Status, Store};
 
 use crate::event::{EventBody, EventHead, TagMeaning, TagPlugins, tag_values};
-use crate::event_files::{EventFileReader, NextFrame, fingerprint};
+use crate::event_files::{EventFileReader, NextFrame, damaged_at, fingerprint};
 use crate::event_folder_stats::EventFolderStats;
 use crate::wire::Malformed;
 
@@ -35,6 +35,8 @@ pub(crate) struct ImportedRun {
     times_us: Option<(i64, i64)>,
     started_us: Option<i64>,
     status: Option<Status>,
+    /// Whether something was read that is not appended or noted yet.
+    has_news: bool,
 }
 
 /// How far a file was read.
@@ -78,6 +80,7 @@ impl ImportedRun {
             times_us: None,
             started_us: known.and_then(|info| info.started_us),
             status: None,
+            has_news: false,
         })
     }
 
@@ -111,6 +114,7 @@ impl ImportedRun {
                 Ok(NextFrame::Large) => {
                     if is_new {
                         stats.leave_out("events of more than 64 MiB", 1);
+                        self.has_news = true;
                     }
                     Ok(())
                 }
@@ -119,7 +123,7 @@ impl ImportedRun {
             match taken {
                 Ok(()) => place.read = place.read.max(reader.at()),
                 Err(EventFault::Store(e)) => break Err(e),
-                Err(EventFault::Event(wrong)) => break Err(Error::corrupt("import", &path, at, wrong)),
+                Err(EventFault::Event(wrong)) => break Err(damaged_at(&path, at, wrong)),
             }
             if self.points.values.len() >= BATCH_POINTS {
                 self.files.insert(name.to_owned(), EventFilePlace { plugins: None, ..place.clone() });
@@ -153,12 +157,14 @@ impl ImportedRun {
             }
             EventBody::Other(kind) if is_new => {
                 stats.leave_out(kind, 1);
+                self.has_news = true;
                 return Ok(());
             }
             _ => return Ok(()),
         };
         let time_us = time_us(head.wall_time)
             .ok_or(EventFault::Event("the time of an event is not one of the years 1 to 9999"))?;
+        self.has_news |= is_new;
         for value in tag_values(summary) {
             let value = value?;
             match value.meaning(plugins)? {
@@ -197,7 +203,7 @@ impl ImportedRun {
 
     /// Appends what was read, and notes how far that was.
     pub(crate) fn append(&mut self, store: &Store, stats: &mut EventFolderStats) -> Result<()> {
-        if self.points.values.is_empty() && self.params.is_empty() && self.status.is_none() {
+        if !self.has_news {
             return Ok(());
         }
         let points = std::mem::take(&mut self.points);
@@ -212,7 +218,9 @@ impl ImportedRun {
             store.append(&points.batch(&self.id))?;
             self.has_points = true;
         }
-        store.edit(&self.id).environment(self.environment()).apply().map(|_| ())
+        store.edit(&self.id).environment(self.environment()).apply()?;
+        self.has_news = false;
+        Ok(())
     }
 
     /// The run, started if this process has not yet.

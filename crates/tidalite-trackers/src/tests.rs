@@ -305,6 +305,26 @@ fn what_is_not_taken_is_counted_by_its_kind() {
     assert_eq!((stats.points, counts), (1, expected.to_vec()));
     place.write("a", &event(2, tensor("c", 1, message().float(5, 1.0))));
     assert_eq!(place.import().unwrap().left_out.get("custom"), Some(&1));
+    // Nothing is counted again, also where nothing else was new.
+    assert!(place.import().unwrap().left_out.is_empty());
+    std::fs::write(place.logs().join("metrics.csv"), "step,loss\n").unwrap();
+    let tables = place.import().unwrap().left_out;
+    assert_eq!(tables.values().sum::<u64>(), 1, "{tables:?}");
+}
+
+#[test]
+fn what_could_not_be_appended_is_read_again() {
+    let place = Place::new();
+    place.write("a", &[event(0, scalar("loss", 1.0)), event(1, scalar("loss", 2.0))].concat());
+    let mut folder = EventFolder::new(place.logs());
+    let closed = Store::open(place.dir.path().join("closed")).unwrap();
+    closed.close().unwrap();
+    let on = |_, _| ControlFlow::Continue(());
+    assert!(folder.import(&closed, &on).is_err());
+    let cancelled = folder.import(&place.store, &|_, _| ControlFlow::Break(())).unwrap_err();
+    assert_eq!(cancelled.kind(), ErrorKind::Cancelled);
+    folder.import(&place.store, &on).unwrap();
+    assert_eq!(place.values("a", "loss"), [(0, 1.0), (1, 2.0)]);
 }
 
 #[test]

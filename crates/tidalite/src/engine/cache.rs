@@ -86,6 +86,7 @@ impl TailCache {
     pub(crate) fn newest(&self) -> Result<Arc<Version>> {
         let mut held = lock(&self.version);
         if let Some(version) = held.upgrade()
+            && version.unreadable.is_empty()
             && manifest::versions(&*self.vfs, &self.paths)?.last() == Some(&version.manifest.version)
             && version.is_there()?
         {
